@@ -1,0 +1,5 @@
+"""``python -m mlxlint``."""
+
+from mlxlint.cli import main
+
+main()

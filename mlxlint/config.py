@@ -1,0 +1,464 @@
+"""Configuration: the nearest config file and the command line, resolved to one :class:`Settings` a folder."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from mlxlint import registry
+from mlxlint.rule import Confidence, Severity
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+FILE_NAMES = (".mlxlint.toml", "mlxlint.toml", "pyproject.toml")  # in order of precedence within a folder
+ALWAYS = frozenset({"MLX001", "MLX002"})  # what could not be checked is told whatever is selected
+DEFAULT_EXCLUDES = frozenset({
+    ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pytest_cache",
+    ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pycache__", "__pypackages__", "build", "dist",
+    "node_modules", "site-packages", "venv",
+})  # fmt: skip
+
+
+class ConfigError(Exception):
+    """A config file or option that cannot be used; the argument is one line that names it and says why."""
+
+
+def shown(path: str) -> str:
+    """A path as messages and reports name it: relative when it lies in the working folder."""
+    here = os.path.join(os.getcwd(), "")
+    return path[len(here) :] if path.startswith(here) else path
+
+
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """A clause naming the nearest known word, or ""."""
+    near = difflib.get_close_matches(text, list(known), n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+@dataclass(frozen=True)
+class Globs:
+    """Patterns as in ``.gitignore``, relative to the folder of the file they stand in."""
+
+    base: str
+    patterns: tuple[str, ...]
+
+    @cached_property
+    def _spec(self) -> GitIgnoreSpec:
+        from pathspec import GitIgnoreSpec
+
+        return GitIgnoreSpec.from_lines(self.patterns)
+
+    def verdict(self, path: str, directory: bool = False) -> bool | None:
+        """True: matched, False: matched by a ``!pattern``, None: not matched."""
+        below = os.path.join(self.base, "")
+        relative = path[len(below) :] if path.startswith(below) else path.lstrip(os.sep)
+        return self._spec.check_file(relative.replace(os.sep, "/") + "/" * directory).include
+
+    def match(self, path: str, directory: bool = False) -> bool:
+        return bool(self.verdict(path, directory))
+
+
+def is_glob(text: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([text])
+    except ValueError:
+        return False
+    return True
+
+
+@cache
+def codes_of(selector: str) -> frozenset[str]:
+    """The rule codes that ``ALL``, a code, a prefix of codes, a name or an alias stands for.
+
+    Raises:
+        ValueError: when it stands for none.
+    """
+    codes = registry.rules()
+    if selector.upper() == "ALL":
+        return frozenset(codes)
+    if rule := registry.find(selector):
+        return frozenset({rule.code})
+    if selector and (found := frozenset(code for code in codes if code.startswith(selector.upper()))):
+        return found
+    raise ValueError(f"unknown rule `{selector}`{suggest_rule(selector)}")
+
+
+def suggest_rule(text: str) -> str:
+    return did_you_mean(text.upper(), registry.rules()) or did_you_mean(text.lower(), registry.by_name())
+
+
+def _specificity(selector: str) -> int:
+    if selector.upper() == "ALL":
+        return 0
+    return sys.maxsize if registry.find(selector) else len(selector)
+
+
+def _expected(what: str, value: object) -> ValueError:
+    return ValueError(f"expected {what}, not {value!r}")
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise _expected("a string", value)
+    return value
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise _expected("a list of strings", value)
+    return tuple(value)
+
+
+def _globs(value: object) -> tuple[str, ...]:
+    globs = _strings(value)
+    for glob in globs:
+        if not is_glob(glob):
+            raise _expected("a pattern as in .gitignore", glob)
+    return globs
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _expected("true or false", value)
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _expected("a whole number from 1", value)
+    return value
+
+
+def _version(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)+", value):
+        raise _expected('a version such as "0.31"', value)
+    return value
+
+
+def _selectors(value: object) -> tuple[str, ...]:
+    selectors = _strings(value)
+    for selector in selectors:
+        codes_of(selector)
+    return selectors
+
+
+def _one_of(*words: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in words:
+            raise _expected(" or ".join(map(repr, words)), value)
+        return str(value)
+
+    return parse
+
+
+def _format(value: object) -> str:
+    from mlxlint.report import FORMATS
+
+    return _one_of(*FORMATS)(value)
+
+
+def _table(parse: Callable[[object], Any]) -> Callable[[object], dict[str, Any]]:
+    def parse_table(value: object) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise _expected("a table", value)
+        return {key: parse(item) for key, item in value.items()}
+
+    return parse_table
+
+
+def _per_file(value: object) -> dict[str, Any]:
+    table = _table(_selectors)(value)
+    _globs(list(table))
+    return table
+
+
+def _severities(value: object) -> dict[str, Any]:
+    table = _table(_one_of(*(severity.value for severity in Severity)))(value)
+    _selectors(list(table))
+    return table
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the config file."""
+
+    type: str
+    parse: Callable[[object], Any]
+    doc: str
+    default: Any = None
+
+
+KEYS: dict[str, Key] = {
+    "extend": Key("path", _string, "A config file to start from; the keys here win over its keys."),
+    "select": Key("list of rules", _selectors, "Rules to report: codes, prefixes of codes, names, or `ALL`.", ("ALL",)),
+    "extend-select": Key("list of rules", _selectors, "Rules to report beside those of `select`.", ()),
+    "ignore": Key("list of rules", _selectors, "Rules not to report. The more specific of two entries wins.", ()),
+    "per-file-ignores": Key(
+        "table of glob to list of rules", _per_file, "Rules not to report in the files of a pattern.", {}
+    ),
+    "severity": Key("table of rule to severity", _severities, "Severities other than the rules' own.", {}),
+    "min-confidence": Key(
+        "certain, likely or possible",
+        _one_of("certain", "likely", "possible"),
+        "How sure a finding must be to be reported.",
+        "likely",
+    ),
+    "fail-on": Key(
+        "error, warning or info",
+        _one_of("error", "warning", "info"),
+        "The least severity of a finding that makes the exit code 1.",
+        "warning",
+    ),
+    "target-mlx": Key("version", _version, "Report what was seen to hold on this MLX release."),
+    "target-mlx-lm": Key("version", _version, "Report what was seen to hold on this MLX-LM release."),
+    "include": Key("list of globs", _globs, "Files to find in a folder.", ("*.py", "*.pyi")),
+    "exclude": Key(
+        "list of globs",
+        _globs,
+        "Files and folders to leave out, in place of the usual ones (`.venv`, `build`, `node_modules`, ...). Patterns are"
+        " written as in `.gitignore`, relative to the config file, and hold for files named on the command line too.",
+        tuple(sorted(DEFAULT_EXCLUDES)),
+    ),
+    "extend-exclude": Key("list of globs", _globs, "Files and folders to leave out beside those of `exclude`.", ()),
+    "respect-gitignore": Key("true or false", _flag, "Leave out what git ignores when searching a folder.", True),
+    "src": Key("list of folders", _strings, "Where the project's own modules are found.", (".", "src")),
+    "baseline": Key("path", _string, "A baseline: findings recorded in it are not reported."),
+    "output-format": Key("format", _format, "How findings are reported.", "text"),
+    "statistics": Key("true or false", _flag, "Add a count by rule.", False),
+    "verify": Key("true or false", _flag, "Run each finding's reproduction on the MLX installed.", False),
+    "device": Key("auto, metal, cuda or cpu", _one_of("auto", "metal", "cuda", "cpu"), "Where to verify.", "auto"),
+    "jobs": Key("whole number", _count, "Worker processes; by default one a processor."),
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one config file, or the command line, says. Its globs and paths are relative to ``base``."""
+
+    origin: str
+    base: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, origin: str, base: str, table: Mapping[str, object]) -> Layer:
+        """Raises:
+        ConfigError: for an unknown key or a value that does not fit.
+        """
+        values = {}
+        for key, value in table.items():
+            if key not in KEYS:
+                raise ConfigError(f"{origin}: unknown key `{key}`{did_you_mean(key, KEYS)}")
+            try:
+                values[key] = KEYS[key].parse(value)
+            except ValueError as error:
+                raise ConfigError(f"{origin}: `{key}`: {error}") from None
+        return cls(origin, base, values)
+
+    def choose(self, chosen: frozenset[str]) -> frozenset[str]:
+        """The codes selected after this layer, of those selected before it. The more specific selector wins."""
+        codes = set(ALWAYS if "select" in self.values else chosen)
+        wanted = [*self.values.get("select", ()), *self.values.get("extend-select", ())]
+        steps = [(_specificity(s), 0, s) for s in wanted] + [(_specificity(s), 1, s) for s in self.values.get("ignore", ())]
+        for _, ignored, selector in sorted(steps):
+            codes = codes - codes_of(selector) if ignored else codes | codes_of(selector)
+        return frozenset(codes)
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What the files of one config file are checked with: layers, the last (the command line) strongest."""
+
+    layers: tuple[Layer, ...]
+    file: str | None = None
+
+    def value(self, key: str) -> Any:
+        for layer in reversed(self.layers):
+            if key in layer.values:
+                return layer.values[key]
+        return KEYS[key].default
+
+    def _globs(self, key: str) -> tuple[Globs, ...]:
+        return tuple(Globs(layer.base, layer.values[key]) for layer in self.layers if key in layer.values)
+
+    def path(self, key: str) -> str | None:
+        """A path, made absolute against the file it stands in."""
+        for layer in reversed(self.layers):
+            if key in layer.values:
+                return os.path.normpath(os.path.join(layer.base, layer.values[key]))
+        return None
+
+    @property
+    def root(self) -> str | None:
+        """The config file's folder."""
+        return self.file and os.path.dirname(self.file)
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """The codes of the rules to report."""
+        chosen = frozenset(registry.rules())
+        for layer in self.layers:
+            chosen = layer.choose(chosen)
+        return chosen
+
+    @cached_property
+    def _per_file_ignores(self) -> tuple[tuple[Globs, frozenset[str]], ...]:
+        key = "per-file-ignores"
+        layer = next((layer for layer in reversed(self.layers) if key in layer.values), Layer("", "", {key: {}}))
+        return tuple(
+            (Globs(layer.base, (glob,)), frozenset().union(*map(codes_of, selectors)))
+            for glob, selectors in layer.values[key].items()
+        )
+
+    def codes_for(self, path: str) -> frozenset[str]:
+        """The codes of the rules to report in one file."""
+        return self.codes.difference(*(codes for glob, codes in self._per_file_ignores if glob.match(path)))
+
+    @cached_property
+    def severity(self) -> dict[str, Severity]:
+        """The overridden severities by code."""
+        table = sorted(self.value("severity").items(), key=lambda item: _specificity(item[0]))
+        return {code: Severity(severity) for selector, severity in table for code in codes_of(selector)}
+
+    @property
+    def min_confidence(self) -> Confidence:
+        return Confidence(self.value("min-confidence"))
+
+    @property
+    def fail_on(self) -> Severity:
+        return Severity(self.value("fail-on"))
+
+    @cached_property
+    def _include(self) -> Globs:
+        return Globs("", self.value("include"))
+
+    def includes(self, name: str) -> bool:
+        """Whether a file found in a folder is one to check, by its name."""
+        return self._include.match(name)
+
+    @cached_property
+    def _exclude(self) -> tuple[Globs, ...]:
+        return self._globs("exclude")[-1:] + self._globs("extend-exclude")
+
+    @property
+    def default_excludes(self) -> frozenset[str]:
+        """Names of folders that a search does not enter; a folder named on the command line is searched nevertheless."""
+        return frozenset() if self._globs("exclude") else DEFAULT_EXCLUDES
+
+    def excludes(self, path: str, directory: bool = False) -> bool:
+        """Whether the config leaves a path out, also when it was named on the command line."""
+        return any(globs.match(path, directory) for globs in self._exclude)
+
+    @cached_property
+    def src(self) -> tuple[str, ...]:
+        """The folders in which the project's modules are found; none without a config file."""
+        base = next((layer.base for layer in reversed(self.layers) if "src" in layer.values), self.root)
+        return tuple(os.path.normpath(os.path.join(base, folder)) for folder in self.value("src")) if base else ()
+
+    def describe(self) -> str:
+        """Every setting, one a line, for ``--show-settings``."""
+        rows = [f"{key} = {_written(self.value(key))}" for key in KEYS if key != "extend"]
+        rows.append("enabled = " + _written([f"{code} {registry.rules()[code].name}" for code in sorted(self.codes)]))
+        return "\n".join([f"# {shown(self.file) if self.file else 'no config file'}", *rows])
+
+
+def _written(value: object) -> str:
+    """A value as JSON, which TOML reads too but for tables and null; those are for reading only."""
+    import json
+
+    return json.dumps(value)
+
+
+def _section(path: str) -> dict[str, Any] | None:
+    """The config in a file; None when a ``pyproject.toml`` has none."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        if os.path.basename(path) != "pyproject.toml":
+            return tomllib.loads(data.decode())
+        if b"mlxlint" not in data:
+            return None
+        section = tomllib.loads(data.decode()).get("tool", {}).get("mlxlint")
+    except OSError as error:
+        raise ConfigError(f"{shown(path)}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{shown(path)}: not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{shown(path)}: invalid TOML: {error}") from None
+    if not isinstance(section, (dict, type(None))):
+        raise ConfigError(f"{shown(path)}: `tool.mlxlint` is not a table")
+    return section
+
+
+def _layers(path: str, base: str, before: tuple[str, ...] = ()) -> tuple[Layer, ...]:
+    """The layers of a config file: those of the file it extends, then its own."""
+    if path in before:
+        raise ConfigError(f"{shown(path)}: `extend` leads back to this file")
+    section = _section(path)
+    if section is None:
+        raise ConfigError(f"{shown(path)}: no [tool.mlxlint] section")
+    layer = Layer.parse(shown(path), base, section)
+    if "extend" not in layer.values:
+        return (layer,)
+    extended = os.path.normpath(os.path.join(os.path.dirname(path), os.path.expanduser(layer.values["extend"])))
+    return (*_layers(extended, os.path.dirname(extended), (*before, path)), layer)
+
+
+class Configuration:
+    """Finds the settings for each folder: those of ``config`` for all, or of the nearest config file.
+
+    Raises:
+        ConfigError: when an option or the file named by ``config`` cannot be used.
+    """
+
+    def __init__(
+        self, options: Mapping[str, object] | None = None, *, config: str | None = None, isolated: bool = False
+    ) -> None:
+        here = os.getcwd()
+        self._command_line = Layer.parse("command line", here, options or {})
+        self._default = Settings((self._command_line,))
+        self._by_folder: dict[str, Settings | ConfigError] = {}
+        self._fixed: Settings | None = self._default if isolated else None
+        if config is not None:
+            path = os.path.abspath(config)
+            self._fixed = Settings((*_layers(path, here), self._command_line), path)
+
+    def settings(self, folder: str) -> Settings:
+        """The settings for the files of a folder, given by its absolute path.
+
+        Raises:
+            ConfigError: when the nearest config file cannot be used.
+        """
+        if self._fixed is not None:
+            return self._fixed
+        found = self._by_folder.get(folder)
+        if found is None:
+            try:
+                found = self._find(folder)
+            except ConfigError as error:
+                found = error
+            self._by_folder[folder] = found
+        if isinstance(found, ConfigError):
+            raise found
+        return found
+
+    def _find(self, folder: str) -> Settings:
+        for name in FILE_NAMES:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and (name != "pyproject.toml" or _section(path) is not None):
+                return Settings((*_layers(path, folder), self._command_line), path)
+        parent = os.path.dirname(folder)
+        return self._default if parent == folder else self.settings(parent)

@@ -1,0 +1,224 @@
+"""What a rule sees of one file: values, names, structure, and where to report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Optional, TypeVar, Union
+
+import libcst as cst
+
+from mlxlint.model import explain, tree
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
+from mlxlint.model.values import UNKNOWN, Array, Class, Function, Instance, Module, Name, Partial, Value, as_array
+from mlxlint.rule import Confidence, Literal, NodeFix, Report, Rule, Severity
+
+N = TypeVar("N", bound=cst.CSTNode)
+_CONFIDENCES = (Confidence.POSSIBLE, Confidence.LIKELY, Confidence.CERTAIN)
+_SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
+
+
+class Context:
+    """The analysed file, as handed to the ``visit_*`` methods of rules."""
+
+    def __init__(self, module: ModuleCode) -> None:
+        self.module = module
+        self.tree = module.tree
+        self.reports: list[Report] = []
+
+    # ---- values and names
+
+    def value(self, node: Optional[cst.CSTNode]) -> Value:
+        """The abstract value of an expression; UNKNOWN when nothing is known of it."""
+        return UNKNOWN if node is None else self.module.values.get(node, UNKNOWN)
+
+    def array(self, node: Optional[cst.CSTNode]) -> Optional[Array]:
+        """The value of an expression if that is surely an MLX array (``None`` apart), else None."""
+        return as_array(self.value(node))
+
+    def qualified(self, node: Optional[cst.CSTNode]) -> Optional[str]:
+        """The qualified name behind an expression: "mlx.core.softmax", "mlx.nn.Linear", "mlx.core.array.item"."""
+        value = self.value(node)
+        return value.name if isinstance(value, (Name, Module)) else value.code.qualified if isinstance(value, Class) else None
+
+    def callee(self, call: cst.Call) -> Optional[str]:
+        """The qualified name of what is called. A layer's instance gives "mlx.nn.Linear.__call__"."""
+        value = self.module.calls.get(call, UNKNOWN)
+        if isinstance(value, Name):
+            return value.name
+        if isinstance(value, Instance):
+            return value.type + ".__call__"
+        if isinstance(value, Partial):
+            return value.transform
+        return value.code.qualified if isinstance(value, Class) else None
+
+    def called(self, call: cst.Call) -> Value:
+        """The value that is called (:class:`Name` with its receiver, :class:`Function`, :class:`Instance`, ...)."""
+        return self.module.calls.get(call, UNKNOWN)
+
+    def receiver(self, call: cst.Call) -> Value:
+        """The object of a method call; UNKNOWN when there is none."""
+        value = self.module.calls.get(call, UNKNOWN)
+        found = getattr(value, "receiver", None)
+        return found if isinstance(found, Value) else UNKNOWN
+
+    def function(self, value: Value) -> Optional[FunctionCode]:
+        """The project's function behind a value, through ``partial``, ``compile``, ``value_and_grad`` and methods."""
+        while isinstance(value, Partial):
+            value = value.inner
+        if isinstance(value, Function):
+            return value.code
+        if isinstance(value, Instance) and value.code is not None:
+            return value.code.method("__call__")
+        if isinstance(value, Class):
+            return value.code.method("__init__")
+        return None
+
+    def class_of(self, node: cst.ClassDef) -> Optional[ClassCode]:
+        return self.module.classes.get(node)
+
+    @staticmethod
+    def arguments(call: cst.Call) -> ArgumentNodes:
+        """The argument nodes of a call by position and keyword."""
+        return ArgumentNodes(call)
+
+    def argument(self, call: cst.Call, index: Optional[int], *names: str) -> Optional[cst.BaseExpression]:
+        """The expression given at a position or for one of some names; None when there is none."""
+        arg = ArgumentNodes(call).get(index, *names)
+        return None if arg is None else arg.value
+
+    def alias(self, module: str) -> Optional[str]:
+        """The name under which a module (``mlx.core``) is bound at this file's top level."""
+        for name, value in self.module.env.items():
+            if isinstance(value, Module) and value.name == module and "." not in name:
+                return name
+        return None
+
+    @cached_property
+    def frameworks(self) -> frozenset[str]:
+        """Root packages imported anywhere at top level: {"mlx", "numpy", "torch", ...}."""
+        found = {v.name.partition(".")[0] for v in self.module.env.values() if isinstance(v, (Module, Name))}
+        return frozenset(found - {"builtins"})
+
+    # ---- structure
+
+    @cached_property
+    def _parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        return tree.parents(self.tree)
+
+    def parent(self, node: cst.CSTNode) -> Optional[cst.CSTNode]:
+        return self._parents.get(node)
+
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """Parents, innermost first."""
+        current = self._parents.get(node)
+        while current is not None:
+            yield current
+            current = self._parents.get(current)
+
+    def enclosing(self, node: cst.CSTNode, *kinds: type[N], within_function: bool = True) -> Optional[N]:
+        """The innermost ancestor of some classes; by default not beyond the function or class around the node."""
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, kinds):
+                return ancestor
+            if within_function and isinstance(ancestor, _SCOPES):
+                return None
+        return None
+
+    def enclosing_function(self, node: cst.CSTNode) -> Optional[FunctionCode]:
+        for ancestor in self.ancestors(node):
+            if isinstance(ancestor, (cst.FunctionDef, cst.Lambda)):
+                return self.module.functions.get(ancestor)
+        return None
+
+    def enclosing_class(self, node: cst.CSTNode) -> Optional[ClassCode]:
+        found = next((a for a in self.ancestors(node) if isinstance(a, cst.ClassDef)), None)
+        return None if found is None else self.module.classes.get(found)
+
+    def statement(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The statement line or compound statement that holds a node (or is it)."""
+        current: Optional[cst.CSTNode] = node
+        while current is not None and not isinstance(current, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+            current = self._parents.get(current)
+        return current if current is not None else node
+
+    def is_dropped(self, node: cst.CSTNode) -> bool:
+        """Whether an expression is a statement of its own, its result thrown away."""
+        return isinstance(self._parents.get(node), cst.Expr)
+
+    def walk(self, node: cst.CSTNode, into_functions: bool = False) -> Iterator[cst.CSTNode]:
+        """A node and all below it, in source order."""
+        return tree.walk(node, () if into_functions else _SCOPES)
+
+    def calls(self, node: cst.CSTNode, through: bool = True) -> Iterator[tuple[cst.Call, Value, ModuleCode]]:
+        """Every call below a node and, ``through`` the project's functions, below what these call: with what is called.
+
+        The third item is the module the call stands in (its values are in ``module.values``).
+        """
+        seen: set[int] = set()
+        stack: list[tuple[cst.CSTNode, ModuleCode]] = [(node, self.module)]
+        while stack:
+            root, module = stack.pop()
+            for found in tree.walk(root, _SCOPES):
+                if isinstance(found, cst.Call):
+                    value = module.calls.get(found, UNKNOWN)
+                    yield found, value, module
+                    code = self.function(value) if through else None
+                    if code is not None and id(code) not in seen and len(seen) < 200:
+                        seen.add(id(code))
+                        stack.append((code.node.body, code.module))
+
+    def text(self, node: cst.CSTNode) -> str:
+        """The source of a node, without whitespace around it."""
+        return self.tree.code_for_node(node).strip()
+
+    def brief(self, node: cst.CSTNode, limit: int = 40) -> str:
+        """The source of a node on one line, cut to be quoted in a message."""
+        text = " ".join(self.text(node).split())
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+
+    # ---- reporting
+
+    def report(
+        self,
+        rule: Rule,
+        node: cst.CSTNode,
+        *,
+        template: Optional[str] = None,
+        because: Sequence[Union[cst.CSTNode, tuple[str, cst.CSTNode]]] = (),
+        confidence: Union[Confidence, int, None] = None,
+        severity: Optional[Severity] = None,
+        fix: Optional[NodeFix] = None,
+        repro: Optional[Mapping[str, Literal]] = None,
+        **data: Any,
+    ) -> None:
+        """Report a finding at ``node``.
+
+        Args:
+            template: another ``str.format`` template than the rule's ``message``; ``data`` fills it.
+            because: expressions whose values led here: each becomes a reason ("`mask` is a boolean mlx array: result of `>`"), and
+                the finding is held no surer than the weakest of them; or (clause, node) pairs, said as they are.
+            confidence: an upper bound besides.
+            repro: parameters for the rule's reproduction; default: its own defaults.
+        """
+        reasons: list[tuple[str, Optional[cst.CSTNode]]] = []
+        surety = Confidence.CERTAIN if confidence is None else confidence
+        surety = _CONFIDENCES[surety] if isinstance(surety, int) else surety
+        for reason in because:
+            if isinstance(reason, tuple):
+                reasons.append(reason)
+                continue
+            value = self.value(reason)
+            if value is not UNKNOWN:
+                surety &= _CONFIDENCES[(as_array(value) or value).confidence]
+                reasons.append(self._reason(reason, value))
+        message = (template or rule.message).format(**data)
+        parameters = None if rule.repro is None else dict(repro or {})
+        self.reports.append(Report(rule, node, message, severity or rule.severity, surety, reasons, fix, parameters))
+
+    def _reason(self, node: cst.CSTNode, value: Value) -> tuple[str, Optional[cst.CSTNode]]:
+        source = explain.origin(value)
+        text = f"`{self.brief(node)}` is {explain.kind(value)}" + (f": {source}" if source else "")
+        origin = (as_array(value) or value).node
+        return text, origin if origin is not None and origin in self._parents else None

@@ -1,0 +1,227 @@
+"""One source to findings: parse once, infer once, hand each node to the rules that ask for its type."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.project import Project
+from mlxlint.positions import Offsets, offsets
+from mlxlint.rule import (
+    Confidence,
+    Edit,
+    Finding,
+    Fix,
+    Insert,
+    InsertStatement,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    Position,
+    Reason,
+    Replace,
+    Report,
+    Rule,
+    Severity,
+    Span,
+)
+from mlxlint.source import Source
+
+SYNTAX_ERROR, INTERNAL_ERROR = "MLX001", "MLX002"
+DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
+DEEP_RECURSION = 200_000
+
+
+class Analysis:
+    """Lints the files of one run with one set of rules, sharing what it learns of the project's modules.
+
+    Args:
+        rules: those to run.
+        min_confidence: findings held less sure than this are dropped.
+        search: source roots in which the project's absolute imports are looked for.
+        target_mlx, target_mlx_lm: releases to lint for; None: the newest known.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        min_confidence: Confidence = Confidence.LIKELY,
+        search: Sequence[Path] = (),
+        target_mlx: Optional[str] = None,
+        target_mlx_lm: Optional[str] = None,
+    ) -> None:
+        self.min_confidence = min_confidence
+        self.target_mlx = target_mlx
+        self.target_mlx_lm = target_mlx_lm
+        self.project = Project(search)
+        self.hooks: dict[type[cst.CSTNode], list[tuple[Rule, Callable[[Any, Context], None]]]] = {}
+        for rule in rules:
+            for kind, method in rule.hooks().items():
+                self.hooks.setdefault(kind, []).append((rule, getattr(rule, method)))
+
+    def lint(self, source: Source, path: Optional[Path] = None) -> list[Finding]:
+        """The findings of one file, in order of place. Raises nothing for any text."""
+        try:
+            return self._lint(source, path)
+        except RecursionError:
+            return _with_deep_stack(lambda: self._lint(source, path), source)
+
+    def _lint(self, source: Source, path: Optional[Path]) -> list[Finding]:
+        try:
+            module = self.project.module(source, path)
+        except cst.ParserSyntaxError as error:
+            return [_syntax_error(source, error)]
+        try:
+            self.project.analyse(module)
+        except RecursionError:
+            raise
+        except Exception as error:  # an engine bug must not cost the other files
+            return [_internal_error(source, "the engine", error)]
+        context = Context(module)
+        broken = self._visit(context, source)
+        kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
+        return [*broken, *_findings(context, kept, source)]
+
+    def _visit(self, context: Context, source: Source) -> list[Finding]:
+        hooks, broken = self.hooks, []
+        nodes: Iterable[cst.CSTNode] = (context.tree, *context.module.values)
+        for node in nodes:
+            for rule, visit in hooks.get(type(node), ()):
+                try:
+                    visit(node, context)
+                except RecursionError:
+                    raise
+                except Exception as error:
+                    broken.append(_internal_error(source, f"{rule.code} ({rule.name})", error))
+        return list({f.message: f for f in broken}.values())
+
+
+def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[Finding]:
+    """Run in a thread with a large stack and recursion limit; a finding when even that is not enough."""
+    result: list[Finding] = []
+
+    def target() -> None:
+        try:
+            result.extend(run())
+        except (RecursionError, MemoryError) as error:
+            result.append(_internal_error(source, "the engine", error))
+
+    limit, size = sys.getrecursionlimit(), threading.stack_size(DEEP_STACK)
+    sys.setrecursionlimit(DEEP_RECURSION)
+    try:
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+    return result
+
+
+def tool_finding(source: Source, code: str, name: str, message: str, start: Position, severity: Severity = Severity.ERROR) -> Finding:
+    """A finding about the file itself, at one place."""
+    at = source.line_starts[min(start.row, len(source.line_starts)) - 1] + start.column - 1
+    at = min(at, len(source.text))
+    return Finding(
+        code, name, message, source.path, severity, Confidence.CERTAIN, Kind.TOOL, start, Position(start.row, start.column),
+        (at, at), (start.row, start.row),
+    )
+
+
+def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
+    row = max(1, min(error.raw_line, len(source.line_starts)))
+    message = " ".join(str(error.message).split())
+    return tool_finding(source, SYNTAX_ERROR, "syntax-error", f"the file does not parse: {message}", Position(row, max(error.raw_column, 0) + 1))
+
+
+def _internal_error(source: Source, where: str, error: BaseException) -> Finding:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    text = f"{where} failed{place}: {type(error).__name__}: {str(error)[:200]}"
+    return tool_finding(source, INTERNAL_ERROR, "internal-error", text, Position(1, 1))
+
+
+def _findings(context: Context, reports: Sequence[Report], source: Source) -> list[Finding]:
+    """Reports with places: positions are computed here, for the nodes that need one."""
+    if not reports:
+        return []
+    wanted = [r.node for r in reports] + [context.statement(r.node) for r in reports]
+    wanted += [node for r in reports for _, node in r.reasons if node is not None]
+    for report in reports:
+        for edit in report.fix.edits if report.fix is not None else ():
+            wanted += [edit.first, edit.last] if isinstance(edit, Span) else [edit.node]
+            if isinstance(edit, InsertStatement):
+                wanted.append(context.statement(edit.node))
+    places = offsets(context.tree, wanted)
+    found = [_finding(context, r, source, places) for r in reports if r.node in places]
+    return sorted(_most_specific(found, reports), key=lambda f: f.sort_key)
+
+
+def _finding(context: Context, report: Report, source: Source, places: Offsets) -> Finding:
+    rule = report.rule
+    start, end = places[report.node]
+    if isinstance(report.node, (cst.FunctionDef, cst.ClassDef, cst.For, cst.While, cst.With, cst.If, cst.Try)):
+        end = start + len(source.text[start:end].partition("\n")[0].rstrip())  # a compound statement is marked by its header
+    first, last = source.position(start), source.position(end)
+    line = context.statement(report.node)
+    rows = (first.row, last.row)
+    if isinstance(line, cst.SimpleStatementLine):
+        rows = (source.position(places[line][0]).row, source.position(places[line][1]).row)
+    reasons = tuple(
+        Reason(text, source.position(places[node][0]) if node is not None and node in places else None) for text, node in report.reasons
+    )
+    return Finding(
+        rule.code, rule.name, report.message, source.path, report.severity, report.confidence, rule.kind, first, last, (start, end),
+        rows, reasons, _fix(context, report.fix, source, places) if report.fix is not None else None, rule.url(), report.repro,
+    )
+
+
+def _fix(context: Context, fix: NodeFix, source: Source, places: Offsets) -> Optional[Fix]:
+    edits = [_edit(context, edit, source, places) for edit in fix.edits]
+    if any(edit is None for edit in edits):
+        return None
+    return Fix(fix.title, fix.applicability, tuple(sorted((e for e in edits if e is not None), key=lambda e: (e.start, e.end))))
+
+
+def _edit(context: Context, edit: NodeEdit, source: Source, places: Offsets) -> Optional[Edit]:
+    if isinstance(edit, Replace):
+        return Edit(*places[edit.node], edit.text)
+    if isinstance(edit, Span):
+        return Edit(places[edit.first][0], places[edit.last][0 if edit.before else 1], edit.text)
+    if isinstance(edit, Insert):
+        at = places[edit.node][1 if edit.after else 0]
+        return Edit(at, at, edit.text)
+    return _statement_edit(context.statement(edit.node), edit, source, places)
+
+
+def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, places: Offsets) -> Optional[Edit]:
+    if line not in places:
+        return None
+    start, end = places[line]
+    row = source.position(start).row
+    indent = source.text[source.line_starts[row - 1] : start]
+    if indent.strip():
+        return None  # a one-line suite has no place for another line
+    newline = "\r\n" if "\r\n" in source.text else "\n"
+    if not edit.after:
+        return Edit(start, start, edit.text + newline + indent)
+    last = source.position(end).row
+    stop = source.line_starts[last] if last < len(source.line_starts) else len(source.text)
+    body = source.text[end:stop].rstrip("\r\n")
+    return Edit(end + len(body), end + len(body), newline + indent + edit.text)
+
+
+def _most_specific(found: Sequence[Finding], reports: Sequence[Report]) -> list[Finding]:
+    """One problem is one finding: the same thing said twice once, and a general rule silent where a specific one speaks."""
+    unique = list({(f.code, f.offsets, f.message): f for f in found}.values())
+    spoken = {(f.name, f.offsets) for f in unique} | {(f.name, f.start.row) for f in unique}
+    yields = {r.rule.name: r.rule.yields_to for r in reports}
+    return [f for f in unique if not any((other, f.offsets) in spoken or (other, f.start.row) in spoken for other in yields[f.name])]

@@ -1,0 +1,159 @@
+"""The project's own functions, classes and modules, as the inference meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional, Union
+
+import libcst as cst
+
+from mlxlint.model.values import UNKNOWN, Array, Class, Const, Function, Name, Value, join
+
+Env = dict[str, Value]
+
+
+class ModuleCode:
+    """One module: its tree, what its top level binds, and the value of each expression in it."""
+
+    def __init__(self, name: str, path: Optional[Path], tree: cst.Module, text: str = "") -> None:
+        self.name = name
+        self.text = text
+        self.path = path
+        self.tree = tree
+        self.env: Env = {}
+        self.values: dict[cst.CSTNode, Value] = {}
+        self.calls: dict[cst.Call, Value] = {}  # what is called, by call
+        self.functions: dict[cst.CSTNode, FunctionCode] = {}
+        self.classes: dict[cst.ClassDef, ClassCode] = {}
+        self.executed = False
+        self.analysed = False
+
+    @property
+    def package(self) -> str:
+        """The package against which this module's relative imports resolve."""
+        if self.path is not None and self.path.name == "__init__.py":
+            return self.name
+        return self.name.rpartition(".")[0]
+
+
+class FunctionCode:
+    """A ``def`` or ``lambda`` of the project."""
+
+    def __init__(
+        self, node: Union[cst.FunctionDef, cst.Lambda], module: ModuleCode, owner: Optional[ClassCode], scopes: tuple[Env, ...]
+    ) -> None:
+        self.node = node
+        self.module = module
+        self.owner = owner
+        self.scopes = scopes  # environments of the enclosing functions, innermost first
+        self.name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
+        self.decorators: list[Value] = []
+        self.seen: dict[str, Value] = {}  # parameter -> join of the arguments of the calls seen
+        self.seen_calls = 0
+        self.seen_at_analysis = -1
+        self.returns: dict[object, Value] = {}  # arguments' key -> return value
+        self.running = 0
+
+    @property
+    def parameters(self) -> list[cst.Param]:
+        params = self.node.params
+        return [*params.posonly_params, *params.params, *params.kwonly_params]
+
+    @property
+    def positional(self) -> list[cst.Param]:
+        params = self.node.params
+        return [*params.posonly_params, *params.params]
+
+    def decorated_with(self, *names: str) -> bool:
+        return any(isinstance(d, Name) and d.name in names for d in self.decorators)
+
+    @property
+    def is_static(self) -> bool:
+        return self.decorated_with("builtins.staticmethod")
+
+    @property
+    def is_property(self) -> bool:
+        return self.decorated_with("builtins.property", "functools.cached_property")
+
+    @property
+    def is_generator(self) -> bool:
+        return self._generator if hasattr(self, "_generator") else self._find_yield()
+
+    def _find_yield(self) -> bool:
+        from mlxlint.model.tree import walk
+
+        inner = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
+        self._generator = any(isinstance(n, cst.Yield) for n in walk(self.node.body, inner))
+        return self._generator
+
+    def see(self, arguments: Mapping[str, Value]) -> None:
+        """Note the arguments of one call, for the parameters' values when the function itself is read."""
+        changed = False
+        for name, value in arguments.items():
+            old = self.seen.get(name)
+            new = value if old is None else value if old is UNKNOWN else old if value is UNKNOWN else join(old, value)
+            if old is None or new is not old and new.key() != old.key():
+                self.seen[name] = new
+                changed = True
+        if changed:
+            self.seen_calls += 1
+
+
+class ClassCode:
+    """A class of the project: bases, methods, attributes."""
+
+    def __init__(self, node: cst.ClassDef, module: ModuleCode) -> None:
+        self.node = node
+        self.module = module
+        self.name = node.name.value
+        self.bases: list[Value] = []
+        self.decorators: list[Value] = []
+        self.body: Env = {}  # methods and class attributes
+        self.fields: Env = {}  # annotated names of the class body, in order
+        self.attributes: Env = {}  # self.x = ...
+        self.initialised = False
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.module.name}.{self.name}"
+
+    def ancestry(self) -> tuple[list[ClassCode], list[str]]:
+        """The project's classes in lookup order, this one first, and the names of the outside classes they rest on."""
+        own: list[ClassCode] = []
+        outside: list[str] = []
+        stack: list[Value] = [Class(self)]
+        while stack:
+            value = stack.pop(0)
+            if isinstance(value, Class) and value.code not in own:
+                own.append(value.code)
+                stack = [*value.code.bases, *stack]
+            elif isinstance(value, Name):
+                outside.append(value.name)
+            elif value is UNKNOWN:
+                outside.append("?")
+        return own, outside
+
+    def is_a(self, *names: str) -> bool:
+        return any(name in names for name in self.ancestry()[1])
+
+    @property
+    def is_mlx_module(self) -> bool:
+        return any(name.startswith("mlx.nn.") for name in self.ancestry()[1])
+
+    def method(self, name: str) -> Optional[FunctionCode]:
+        for code in self.ancestry()[0]:
+            value = code.body.get(name)
+            if isinstance(value, Function):
+                return value.code
+        return None
+
+    def set_attribute(self, name: str, value: Value) -> None:
+        """Join what an assignment to ``self.name`` stores; a first ``None`` is a placeholder for what comes later."""
+        old = self.attributes.get(name)
+        if old is None:
+            self.attributes[name] = value
+        elif isinstance(old, Array) and isinstance(value, Const) and value.value is None:
+            return
+        else:
+            self.attributes[name] = join(old, value)

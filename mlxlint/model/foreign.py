@@ -1,0 +1,275 @@
+"""Coarse semantics of the frameworks an MLX file mixes with: PyTorch, NumPy, Python's builtins.
+
+What matters is which framework an object belongs to, so that nothing of theirs is taken for MLX's.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from mlxlint.model import shapes
+from mlxlint.model.arguments import Arguments
+from mlxlint.model.values import (
+    LIKELY,
+    UNKNOWN,
+    Array,
+    Const,
+    Dict,
+    Foreign,
+    Instance,
+    Name,
+    Scalar,
+    Sequence,
+    Tree,
+    Value,
+    arrays,
+    constant,
+    join_all,
+    members,
+    scalar_type,
+)
+
+TENSOR, NDARRAY, NUMPY_SCALAR = "torch.Tensor", "numpy.ndarray", "numpy.generic"
+_NUMPY_OBJECTS = frozenset("load dtype finfo iinfo errstate printoptions save savez savez_compressed savetxt set_printoptions seterr".split())
+_NUMPY_BOOLS = frozenset("allclose array_equal isscalar issubdtype".split())
+_BOOL_UFUNCS = frozenset(
+    "isnan isinf isfinite isin logical_and logical_or logical_not greater less equal not_equal greater_equal less_equal isclose".split()
+)
+
+
+def numpy_function(name: str, args: Arguments) -> Value:
+    """The result of ``numpy.NAME(...)``."""
+    if name.startswith("random."):
+        if name in ("random.default_rng", "random.RandomState", "random.Generator"):
+            return Instance("numpy.random.Generator")
+        return Foreign(NDARRAY)
+    if name in _NUMPY_OBJECTS:
+        return UNKNOWN
+    if name in _NUMPY_BOOLS:
+        return Scalar("bool")
+    if name in ("meshgrid", "split", "array_split", "nonzero", "where", "unravel_index", "broadcast_arrays"):
+        if name != "where" or len(args.positional) == 1:
+            return Sequence("tuple", None, Foreign(NDARRAY, "int64" if name in ("nonzero", "where") else None))
+    given = [m for v in args.positional for m in members(v)]
+    dtype = constant(args.get(None, "dtype", default=Const(None)), str)
+    named = args.keywords.get("dtype")
+    if isinstance(named, Name) and named.name.startswith("numpy."):
+        dtype = named.name[6:].rstrip("_")
+    if given and all(scalar_type(v) in ("int", "float", "bool") for v in given) and name in _UFUNCS:
+        return Foreign(NUMPY_SCALAR, "float64", ())
+    if name in ("float32", "float64", "float16", "int32", "int64"):
+        return Foreign(NUMPY_SCALAR, name, ()) if given and scalar_type(given[0]) else Foreign(NDARRAY, name)
+    if name in ("array", "asarray", "ascontiguousarray", "copy"):
+        source = given[0] if given else UNKNOWN
+        if dtype is None and isinstance(source, (Array, Foreign)):
+            dtype = (source.dtype or "").rstrip("_") or None
+        shape = source.shape if isinstance(source, (Array, Foreign)) else None
+        return Foreign(NDARRAY, dtype, shape)
+    if name in ("zeros", "ones", "empty", "full"):
+        return Foreign(NDARRAY, dtype or ("float64" if name != "full" else None), shapes.of_values(args.get(0, "shape")))
+    if name in _BOOL_UFUNCS:
+        return Foreign(NDARRAY, "bool")
+    if name == "flatnonzero":
+        return Foreign(NDARRAY, "int64", (None,))
+    return Foreign(NDARRAY, dtype)
+
+
+_UFUNCS = frozenset("sqrt exp log log2 log10 sin cos tan abs power cbrt square float_power prod ceil floor".split())
+_TORCH_OBJECTS = (
+    "torch.nn.", "torch.optim.", "torch.utils.", "torch.cuda", "torch.device", "torch.Generator", "torch.backends",
+    "torch.distributed", "torch.jit", "torch.autograd", "torch.set_", "torch.manual_seed", "torch.no_grad", "torch.inference_mode",
+    "torch.save", "torch.compile", "torch.get_", "torch.mps", "torch.Size", "torch.dtype",
+)
+
+
+def torch_function(name: str, args: Arguments) -> Value:
+    """The result of calling ``NAME`` of torch."""
+    if name.startswith(("torch.nn.functional.", "torch.Tensor", "torch.linalg.", "torch.fft.")):
+        return Foreign(TENSOR)
+    if name == "torch.nn.Parameter" or name == "torch.nn.parameter.Parameter":
+        return Foreign(TENSOR)
+    if name == "torch.load":
+        return Dict(element=Foreign(TENSOR, confidence=LIKELY), confidence=LIKELY)
+    if name in ("torch.max", "torch.min", "torch.topk", "torch.sort", "torch.split", "torch.chunk", "torch.meshgrid", "torch.where"):
+        return UNKNOWN if name != "torch.where" or len(args.positional) == 1 else Foreign(TENSOR)
+    if name.startswith(_TORCH_OBJECTS):
+        return Instance(name, None, args.positional, args.keywords)
+    if name.count(".") == 1 and name.rpartition(".")[2].islower():
+        return Foreign(TENSOR)
+    return UNKNOWN
+
+
+def attribute(value: Foreign, name: str) -> Optional[Value]:
+    """A data attribute of a foreign object; None for methods."""
+    if name == "shape":
+        if value.shape is None:
+            return Sequence("tuple", None, Scalar("int"))
+        from mlxlint.model.ops import as_scalar
+
+        return Sequence("tuple", tuple(as_scalar(s) for s in value.shape))
+    if name in ("ndim", "size", "nbytes", "itemsize") and value.type != TENSOR:
+        return Scalar("int")
+    if name in ("T", "mT", "H", "real", "imag", "data", "grad") and value.type in (TENSOR, NDARRAY):
+        return Foreign(value.type, value.dtype)
+    if name in ("ndim",):
+        return Scalar("int")
+    return None
+
+
+_SCALAR_METHODS = frozenset({"item", "dim", "numel", "nelement", "element_size", "storage_offset", "get_device"})
+_PLAIN = frozenset({"tolist", "max", "min", "sort", "topk", "split", "chunk", "unbind", "nonzero", "save", "tobytes", "tofile"})
+
+
+def method(value: Foreign, name: str, args: Arguments) -> Value:
+    """The result of a method of a tensor or a NumPy array."""
+    if value.type == TENSOR:
+        if name == "numpy":
+            return Foreign(NDARRAY, None, value.shape)
+        if name in _SCALAR_METHODS:
+            return Scalar("int") if name != "item" else UNKNOWN
+        if name == "size":
+            return Scalar("int") if args.positional else Sequence("tuple", None, Scalar("int"))
+        return UNKNOWN if name in _PLAIN else Foreign(TENSOR)
+    if value.type == NDARRAY:
+        if name in ("tolist", "item", "tobytes", "tofile", "dump", "nonzero", "sort", "fill"):
+            return UNKNOWN
+        if name == "astype":
+            dtype = args.get(0, "dtype")
+            text = dtype.name[6:].rstrip("_") if isinstance(dtype, Name) and dtype.name.startswith("numpy.") else constant(dtype, str)
+            return Foreign(NDARRAY, text, value.shape)
+        if name in ("copy", "reshape", "transpose", "flatten", "ravel", "clip", "round", "squeeze", "repeat", "take"):
+            return Foreign(NDARRAY, value.dtype)
+        return Foreign(NDARRAY)
+    return UNKNOWN
+
+
+_BUILTIN_TYPES = {"int": "int", "float": "float", "bool": "bool", "str": "str", "len": "int", "repr": "str", "ord": "int", "chr": "str",
+                  "hash": "int", "id": "int", "round": None, "abs": None, "isinstance": "bool", "hasattr": "bool", "callable": "bool",
+                  "issubclass": "bool", "any": "bool", "all": "bool", "format": "str", "bytes": "bytes", "input": "str", "ascii": "str"}  # fmt: skip
+
+
+def builtin(name: str, args: Arguments) -> Value:
+    """The result of a builtin function."""
+    first = args.get(0)
+    if name in ("len",) and isinstance(first, (Array, Sequence)):
+        known = first.shape[0] if isinstance(first, Array) and first.shape else len(first.items) if isinstance(first, Sequence) and first.items is not None else None
+        return Const(known) if isinstance(known, int) else Scalar("int")
+    if name in ("int", "float", "bool", "str") and isinstance(first, Const) and isinstance(first.value, (int, float, bool)) and len(args.positional) == 1:
+        try:
+            return Const({"int": int, "float": float, "bool": bool, "str": str}[name](first.value))
+        except (ValueError, OverflowError):
+            return Scalar(name)
+    if name == "float" and isinstance(first, Const) and isinstance(first.value, str):
+        try:
+            return Const(float(first.value))
+        except ValueError:
+            return Scalar("float")
+    if name in ("abs", "round") and any(arrays(first)):
+        array = next(arrays(first))
+        return Array(array.dtype, array.shape, confidence=array.confidence)
+    if name in ("abs", "round", "max", "min", "sum", "pow"):
+        return _numeric(name, args)
+    if name in ("list", "tuple", "set", "sorted", "reversed", "iter", "frozenset"):
+        return _sequence(name, first)
+    if name == "enumerate":
+        return Sequence("iterator", None, Sequence("tuple", (Scalar("int"), iterate(first))))
+    if name == "zip":
+        return Sequence("iterator", None, Sequence("tuple", tuple(iterate(v) for v in args.positional)) if not args.starred else UNKNOWN)
+    if name == "range":
+        return Sequence("iterator", None, Scalar("int"))
+    if name == "map" and args.positional:
+        return Sequence("iterator", None, UNKNOWN)
+    if name == "dict":
+        if isinstance(first, Dict):
+            return first
+        pair = iterate(first)
+        if isinstance(pair, Sequence) and pair.items is not None and len(pair.items) == 2:
+            return Dict(element=pair.items[1])
+        return Dict(dict(args.keywords), UNKNOWN)
+    if name == "open":
+        return Instance("io.TextIOWrapper")
+    if name == "next":
+        return iterate(first)
+    kind = _BUILTIN_TYPES.get(name)
+    return Scalar(kind) if kind else UNKNOWN
+
+
+def _numeric(name: str, args: Arguments) -> Value:
+    values = args.positional
+    if len(values) == 1 and name in ("max", "min", "sum"):
+        element = iterate(values[0])
+        if isinstance(element, Array) and name == "sum":
+            return Array(element.dtype, element.shape, confidence=element.confidence)
+        return element if not isinstance(element, Const) else Scalar(scalar_type(element) or "int")
+    kinds = {scalar_type(v) for v in values}
+    if name in ("max", "min") and any(isinstance(v, Array) for v in values):
+        return join_all(values)
+    if None in kinds or not kinds <= {"int", "float", "bool"}:
+        return UNKNOWN
+    return Scalar("float" if "float" in kinds else "int")
+
+
+def _sequence(name: str, value: Value) -> Value:
+    kind = {"sorted": "list", "reversed": "iterator", "iter": "iterator", "frozenset": "set"}.get(name, name)
+    if isinstance(value, Sequence) and kind != "set":
+        items = value.items[::-1] if name == "reversed" and value.items is not None else value.items
+        return Sequence(kind, None if name == "sorted" else items, value.joined())
+    return Sequence(kind, None, iterate(value))
+
+
+def iterate(value: Value) -> Value:
+    """What iterating over a value yields."""
+    if isinstance(value, Sequence):
+        return value.joined()
+    if isinstance(value, Array):
+        return Array(value.dtype, value.shape[1:] if value.shape else None, confidence=value.confidence)
+    if isinstance(value, Foreign) and value.type in (TENSOR, NDARRAY):
+        return Foreign(value.type, value.dtype, value.shape[1:] if value.shape else None)
+    if isinstance(value, Dict) or (isinstance(value, Tree) and value.kind in ("parameters", "state")):
+        return Scalar("str") if isinstance(value, Tree) or value.items else UNKNOWN
+    if scalar_type(value) == "str":
+        return Scalar("str")
+    return UNKNOWN
+
+
+def container_method(value: Value, name: str, args: Arguments) -> Value:
+    """The result of a method of a list, dict, tuple or string."""
+    if isinstance(value, Dict):
+        element = join_all([*value.items.values(), value.element]) if value.items and value.element is not UNKNOWN else value.element
+        if value.items and value.element is UNKNOWN:
+            element = UNKNOWN
+        if name == "items":
+            return Sequence("iterator", None, Sequence("tuple", (Scalar("str", LIKELY) if value.items else UNKNOWN, element)))
+        if name == "values":
+            return Sequence("iterator", None, element)
+        if name in ("get", "pop", "setdefault"):
+            key = constant(args.get(0), str)
+            return value.items.get(key, value.element) if isinstance(key, str) else value.element
+        if name == "copy":
+            return value
+        if name == "keys":
+            return Sequence("iterator", None, Scalar("str", LIKELY))
+        return UNKNOWN
+    if isinstance(value, Tree):
+        if name == "items":
+            return Sequence("iterator", None, Sequence("tuple", (Scalar("str"), UNKNOWN)))
+        return UNKNOWN
+    if isinstance(value, Sequence):
+        if name == "pop":
+            return value.joined()
+        if name == "copy":
+            return value
+        return Scalar("int") if name in ("index", "count") else UNKNOWN
+    if scalar_type(value) == "str":
+        if name in ("startswith", "endswith", "isdigit", "isalpha", "isspace", "isupper", "islower"):
+            return Scalar("bool")
+        if name in ("split", "rsplit", "splitlines"):
+            return Sequence("list", None, Scalar("str"))
+        if name in ("partition", "rpartition"):
+            return Sequence("tuple", (Scalar("str"),) * 3)
+        if name in ("find", "rfind", "index", "count"):
+            return Scalar("int")
+        return Scalar("bytes" if name == "encode" else "str")
+    return UNKNOWN
+
+

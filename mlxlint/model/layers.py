@@ -1,0 +1,134 @@
+"""What ``mlx.nn``, ``mlx.optimizers``, ``mlx.utils`` and ``mlx_lm`` objects return when they are called or read."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from mlxlint.model import shapes
+from mlxlint.model.arguments import Arguments
+from mlxlint.model.values import (
+    CERTAIN,
+    LIKELY,
+    UNKNOWN,
+    Array,
+    Const,
+    Dict,
+    Instance,
+    Scalar,
+    Sequence,
+    Shape,
+    Tree,
+    Value,
+    as_array,
+    constant,
+)
+
+CONVOLUTIONS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5}
+POOLS = {f"{kind}Pool{n}d": n + 2 for kind in ("Max", "Avg") for n in (1, 2, 3)}
+RECURRENT = ("RNN", "GRU")
+SAME_SHAPE = frozenset(
+    """BatchNorm LayerNorm RMSNorm GroupNorm InstanceNorm Dropout Dropout2d Dropout3d ReLU ReLU6 GELU SiLU Sigmoid Tanh ELU
+    CELU SELU LeakyReLU PReLU Softplus Softsign Softmax LogSoftmax LogSigmoid Hardswish HardTanh HardShrink Softmin Mish Step
+    RoPE Identity SoftShrink Softshrink ALiBi SinusoidalPositionalEncoding""".split()
+)
+WEIGHTS = frozenset({"weight", "bias", "scales", "biases", "running_mean", "running_var", "Wx", "Wh", "b", "bhn"})
+LOSSES_PREFIX = "mlx.nn.losses."
+
+
+def call(instance: Instance, args: Arguments) -> Optional[Value]:
+    """The result of calling an instance of a ``mlx.nn`` layer; None for a layer of which nothing is known."""
+    layer = instance.type.rpartition(".")[2]
+    x = as_array(args.get(0, "x")) or Array(confidence=LIKELY)
+    dtype, confidence = x.dtype, x.confidence
+    if layer in ("LSTM",):
+        return Sequence("tuple", (Array(dtype, x.shape), Array(dtype, x.shape)))
+    if layer in RECURRENT:
+        return Array(dtype, _last(x.shape, _construct(instance, 1, "hidden_size")), confidence=confidence)
+    if layer in ("Linear", "QuantizedLinear", "Bilinear"):
+        return Array(dtype, _last(x.shape, _construct(instance, 1, "output_dims")), confidence=confidence)
+    if layer in ("Embedding", "QuantizedEmbedding"):
+        shape = None if x.shape is None else (*x.shape, shapes.size(_construct(instance, 1, "dims")))
+        return Array("float32" if layer == "Embedding" else None, shape, confidence=CERTAIN)
+    if layer in CONVOLUTIONS or layer in POOLS:
+        rank = CONVOLUTIONS.get(layer) or POOLS[layer]
+        channels = shapes.size(_construct(instance, 1, "out_channels")) if layer in CONVOLUTIONS else (x.shape or (None,))[-1]
+        batch = x.shape[0] if x.shape else None
+        return Array(dtype, (batch, *(None,) * (rank - 2), channels), "channels_last" if rank > 3 else None, confidence=confidence)
+    if layer == "Upsample":
+        shape = None if x.shape is None else (x.shape[0], *(None,) * (len(x.shape) - 2), x.shape[-1])
+        return Array(dtype, shape, "channels_last" if x.rank in (4, 5) else None, confidence=confidence)
+    if layer in SAME_SHAPE or layer in ("GLU",):
+        return Array(dtype, x.shape if layer in SAME_SHAPE else None, x.layout, confidence=confidence)
+    if layer in ("MultiHeadAttention", "Transformer", "TransformerEncoder"):
+        return Array(dtype, x.shape, confidence=confidence)
+    return None
+
+
+def _construct(instance: Instance, index: int, name: str) -> Value:
+    return instance.keywords.get(name, instance.args[index] if index < len(instance.args) else UNKNOWN)
+
+
+def _last(shape: Optional[Shape], size: Value) -> Optional[Shape]:
+    return None if not shape else (*shape[:-1], shapes.size(size))
+
+
+def attribute(instance: Instance, name: str) -> Optional[Value]:
+    """A data attribute of a layer or an optimizer; None for methods and what is not known."""
+    if instance.type.startswith("mlx.nn."):
+        if name in WEIGHTS:
+            return Array("float32" if not instance.type.startswith("mlx.nn.Quantized") else None, parameter=True)
+        if name in ("training",):
+            return Scalar("bool")
+        if name == "state":
+            return Tree("state")
+        if name == "layers" and instance.type == "mlx.nn.Sequential":
+            return Sequence("list", instance.args)
+    if instance.type.startswith("mlx.optimizers."):
+        if name == "state":
+            return Tree("state")
+        if name in ("learning_rate", "step"):
+            return Array(None, ())
+    return None
+
+
+def function(name: str, args: Arguments) -> Optional[Value]:
+    """The result of a function of ``mlx.nn``, ``mlx.optimizers`` or ``mlx.utils``; None when not known here."""
+    if name.startswith(LOSSES_PREFIX):
+        reduction = args.get(None, "reduction", default=Const("none"))
+        reduced = constant(reduction, str) in ("mean", "sum")
+        target = as_array(args.get(1, "targets"))
+        shape: Optional[Shape] = () if reduced else (target.shape if target is not None else None)
+        return Array(None, shape)
+    if name.startswith("mlx.nn.init."):
+        return None
+    short = name.rpartition(".")[2]
+    if name.startswith("mlx.nn.") and name.count(".") == 2 and short.islower():
+        x = as_array(args.get(0, "x"))
+        if x is None:
+            return Array(confidence=LIKELY)
+        return Array(x.dtype, None if short == "glu" else x.shape, x.layout, confidence=x.confidence)
+    if name == "mlx.optimizers.clip_grad_norm":
+        return Sequence("tuple", (Tree("gradients"), Array("float32", ())))
+    if name == "mlx.utils.tree_flatten":
+        return Sequence("list", None, Sequence("tuple", (Scalar("str"), Array(confidence=LIKELY))))
+    if name in ("mlx.utils.tree_map", "mlx.utils.tree_map_with_path", "mlx.utils.tree_unflatten", "mlx.utils.tree_merge"):
+        tree = args.get(1, "tree")
+        return tree if isinstance(tree, (Tree, Dict)) else Tree()
+    return None
+
+
+def method(instance: Instance, name: str, args: Arguments, receiver: Value) -> Optional[Value]:
+    """The result of a method inherited from ``mlx.nn.Module`` or of an optimizer; None when not known here."""
+    if name in ("parameters", "trainable_parameters"):
+        return Tree("parameters")
+    if name in ("freeze", "unfreeze", "train", "eval", "update", "load_weights", "apply", "set_dtype", "update_modules", "apply_to_modules"):
+        return receiver if instance.type.startswith("mlx.nn.") or instance.code is not None else Const(None)
+    if name == "apply_gradients":
+        given = args.get(1, "parameters")
+        return given if isinstance(given, (Dict, Tree)) else Tree("parameters")
+    if name in ("modules",):
+        return Sequence("list", None, UNKNOWN)
+    if name == "as_linear":
+        x = as_array(args.get(0, "x"))
+        return Array(x.dtype if x is not None else None)
+    return None

@@ -1,0 +1,113 @@
+"""Findings for people: the place in its code, why it is a problem, the fix, and a summary."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from mlxlint.report import ReportContext, shared
+from mlxlint.report.excerpt import excerpt
+from mlxlint.report.paint import Line, Painter, Plain
+from mlxlint.rule import Applicability, Finding, Severity
+
+PIPE_WIDTH = 120
+_STATUS_STYLE = {"confirmed": "good", "refuted": "weak"}
+
+
+def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
+    painter = _painter(context, stream)
+    width = context.width or (shutil.get_terminal_size().columns if stream.isatty() else PIPE_WIDTH)
+    if context.statistics:
+        lines = list(_statistics(findings))
+    else:
+        lines = [line for finding in findings for line in (*_finding(finding, context, width, painter), [])]
+    shared.write_lines([painter.line(line) for line in (*lines, *_summary(findings, context))], stream)
+
+
+def _painter(context: ReportContext, stream: TextIO) -> Painter:
+    if not _wants_color(context.color, stream):
+        return Plain()
+    from mlxlint.report.color import Colored
+
+    return Colored(links=stream.isatty())
+
+
+def _wants_color(color: bool | None, stream: TextIO) -> bool:
+    if color is not None:
+        return color
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") != "0":
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+# One finding
+
+
+def _finding(finding: Finding, context: ReportContext, width: int, painter: Painter) -> Iterator[Line]:
+    severity = finding.severity.value
+    yield [
+        (f"{shared.relative(finding.path, context.root)}:{shared.place(finding)}", "path"),
+        (" ", ""),
+        (severity, severity),
+        (" ", ""),
+        (finding.code, f"link {finding.url}" if finding.url else ""),
+        (f" {finding.name}: ", "weak"),
+        (finding.message, "message"),
+    ]
+    gutter = 1
+    source = context.source(finding.path)
+    if source is not None:
+        shown = excerpt(finding, source, shared.rows_before(finding, context), width)
+        gutter = shown.gutter
+        yield from shown.lines(painter)
+    for label, rest in shared.explanation(finding):
+        yield [(f"{' ' * gutter} = ", "weak"), (label, _STATUS_STYLE.get(label, "label")), (rest, "")]
+
+
+# Totals
+
+
+def _statistics(findings: Sequence[Finding]) -> Iterator[Line]:
+    counts = shared.statistics(findings)
+    digits = max((len(str(count.count)) for count in counts), default=0)
+    for count in counts:
+        severity = count.severity.value
+        mark = "[*]" if count.fixable == count.count else "[-]" if count.fixable else "[ ]"
+        yield [(f"{count.count:>{digits}}", "path"), (f"  {severity:<7}", severity), (f"  {count.code}  ", ""),
+               (mark, "good" if count.fixable else "weak"), (f" {count.name}", "message")]  # fmt: skip
+    if counts:
+        yield []
+
+
+def _summary(findings: Sequence[Finding], context: ReportContext) -> Iterator[Line]:
+    aside = "".join(_asides(context))
+    if not findings:
+        yield [("No problems found", "good"), (f" in {shared.counted(context.files, 'file')}{aside}.", "")]
+        return
+    numbers = Counter(finding.severity for finding in findings)
+    found = ", ".join(shared.counted(numbers[s], s.value) for s in Severity if numbers[s])
+    touched = len({finding.path for finding in findings})
+    fixable = _fixable(findings)
+    yield [(f"Found {found}", "message"), (f" in {touched} of {shared.counted(context.files, 'file')}{fixable}{aside}.", "")]
+
+
+def _fixable(findings: Sequence[Finding]) -> str:
+    safe = sum(shared.is_fixable(finding, Applicability.SAFE) for finding in findings)
+    unsafe = sum(shared.is_fixable(finding, Applicability.UNSAFE) for finding in findings)
+    parts = [f"{safe} fixable with --fix"] if safe else []
+    parts += [f"{unsafe} {'more' if safe else 'fixable'} with --fix --unsafe-fixes"] if unsafe else []
+    return "; " + ", ".join(parts) if parts else ""
+
+
+def _asides(context: ReportContext) -> Iterator[str]:
+    if context.suppressed:
+        yield f"; {context.suppressed} suppressed"
+    if context.baselined:
+        yield f"; {context.baselined} in the baseline"
+    if context.elapsed is not None:
+        yield f" ({context.elapsed:.1f} s)"

@@ -1,0 +1,1 @@
+"""The built-in rules: a folder per family, a module per hazard."""

@@ -1,0 +1,1 @@
+"""MLX4xx: the array API, its names, keywords and semantics."""

@@ -1,0 +1,1 @@
+"""MLX6xx: devices, streams and memory."""

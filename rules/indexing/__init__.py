@@ -1,0 +1,1 @@
+"""MLX1xx: indexing, copies and in-place updates."""

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Array, Foreign, Sequence, Value, members
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+
+
+class BooleanMaskRead(Rule):
+    """Reading an array through a boolean mask
+
+    ## What it does
+    Finds `x[mask]` on an MLX array where `mask` is boolean: a comparison, the result of `mx.isnan`, `~m`, a list of
+    `True` and `False`, a NumPy mask, alone or as one axis of several.
+
+    ## PyTorch and MLX
+    PyTorch returns the selected elements. How many there are depends on the data, which a lazy MLX graph cannot
+    express, so MLX raises `ValueError: boolean indices are not yet supported`. Assignment through a mask
+    (`x[mask] = 0`) keeps the shape and works.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    x = mx.array([0.5, -1.0, 2.0])
+    kept = x[x > 0]
+    ```
+
+    ## Use instead
+    Keep the shape and neutralise what is not selected:
+
+    ```python
+    import mlx.core as mx
+
+    x = mx.array([0.5, -1.0, 2.0])
+    kept = mx.where(x > 0, x, 0)
+    ```
+
+    Where the elements themselves are needed, compute the positions outside the graph
+    (`x[mx.array(np.flatnonzero(np.array(x > 0)))]`).
+
+    ## References
+    - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)
+    """
+
+    code = "MLX101"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`{array}` is read through the boolean mask `{mask}`, which MLX does not support"
+
+    def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        array = context.array(node.value)
+        if array is None:
+            return
+        for element in node.slice:
+            if isinstance(element.slice, cst.Index) and is_mask(context.value(element.slice.value)):
+                mask = element.slice.value
+                context.report(
+                    self, node, because=[node.value, mask], array=context.brief(node.value), mask=context.brief(mask),
+                    repro={"dtype": array.dtype} if array.dtype else {},
+                )  # fmt: skip
+                return
+
+    @staticmethod
+    def repro(dtype: str = "float32") -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([1, 2, 3, 4]).astype(getattr(mx, dtype))
+        hazard = raises(lambda: x[x > 2], text="boolean")
+        return Evidence(hazard, agrees(mx.where(x > 2, x, 0), [0, 0, 3, 4]))
+
+
+def is_mask(value: Value) -> bool:
+    """Whether every alternative of a value is a boolean array, or a list of bools."""
+    return all(_boolean(member) for member in members(value))
+
+
+def _boolean(value: Value) -> bool:
+    if isinstance(value, (Array, Foreign)):
+        dtype: Optional[str] = value.dtype
+        return dtype in ("bool_", "bool")
+    if isinstance(value, Sequence) and value.kind == "list" and value.items:
+        return all(getattr(item, "value", None) in (True, False) and isinstance(getattr(item, "value", None), bool) for item in value.items)
+    return False

@@ -1,0 +1,1 @@
+"""MLX8xx: custom kernels and fast paths."""

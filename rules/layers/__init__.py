@@ -1,0 +1,1 @@
+"""MLX3xx: layers, layouts, losses and initialisation."""

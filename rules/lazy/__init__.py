@@ -1,0 +1,1 @@
+"""MLX5xx: lazy evaluation, compilation and timing."""

@@ -1,0 +1,1 @@
+"""MLX2xx: autograd, optimizers and training loops."""

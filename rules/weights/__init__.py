@@ -1,0 +1,1 @@
+"""MLX9xx: weights, files and exchange with other libraries."""
