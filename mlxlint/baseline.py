@@ -28,7 +28,7 @@ class BaselineError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """``path`` is relative to the baseline's folder, with ``/``; ``line`` is the line's text, white space evened out."""
+    """``path`` is relative to the baseline's folder, with ``/``; ``line`` is text with its white space evened out."""
 
     path: str
     rule: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import os
 import re
 import sys
@@ -224,8 +225,8 @@ KEYS: dict[str, Key] = {
     "exclude": Key(
         "list of globs",
         _globs,
-        "Files and folders to leave out, in place of the usual ones (`.venv`, `build`, `node_modules`, ...). Patterns are"
-        " written as in `.gitignore`, relative to the config file, and hold for files named on the command line too.",
+        "Files and folders to leave out, in place of the usual ones (`.venv`, `build`, `node_modules`, ...). Patterns"
+        " are as in `.gitignore`, relative to the config file, and hold for files named on the command line too.",
         tuple(sorted(DEFAULT_EXCLUDES)),
     ),
     "extend-exclude": Key("list of globs", _globs, "Files and folders to leave out beside those of `exclude`.", ()),
@@ -242,14 +243,14 @@ KEYS: dict[str, Key] = {
 
 @dataclass(frozen=True)
 class Layer:
-    """What one config file, or the command line, says. Its globs and paths are relative to ``base``."""
+    """What one config file, or the command line (no ``origin``), says. Globs and paths are relative to ``base``."""
 
-    origin: str
+    origin: str | None
     base: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, origin: str, base: str, table: Mapping[str, object]) -> Layer:
+    def parse(cls, origin: str | None, base: str, table: Mapping[str, object]) -> Layer:
         """Raises:
         ConfigError: for an unknown key or a value that does not fit.
         """
@@ -260,24 +261,28 @@ class Layer:
             try:
                 values[key] = KEYS[key].parse(value)
             except ValueError as error:
-                raise ConfigError(f"{origin}: `{key}`: {error}") from None
+                where = f"{origin}: `{key}`" if origin else f"--{key}"
+                raise ConfigError(f"{where}: {error}") from None
         return cls(origin, base, values)
 
     def choose(self, chosen: frozenset[str]) -> frozenset[str]:
         """The codes selected after this layer, of those selected before it. The more specific selector wins."""
         codes = set(ALWAYS if "select" in self.values else chosen)
-        wanted = [*self.values.get("select", ()), *self.values.get("extend-select", ())]
-        steps = [(_specificity(s), 0, s) for s in wanted] + [(_specificity(s), 1, s) for s in self.values.get("ignore", ())]
+        steps = [
+            (_specificity(selector), key == "ignore", selector)
+            for key in ("select", "extend-select", "ignore")
+            for selector in self.values.get(key, ())
+        ]
         for _, ignored, selector in sorted(steps):
             codes = codes - codes_of(selector) if ignored else codes | codes_of(selector)
         return frozenset(codes)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Settings:
     """What the files of one config file are checked with: layers, the last (the command line) strongest."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] = field(hash=False)
     file: str | None = None
 
     def value(self, key: str) -> Any:
@@ -312,7 +317,7 @@ class Settings:
     @cached_property
     def _per_file_ignores(self) -> tuple[tuple[Globs, frozenset[str]], ...]:
         key = "per-file-ignores"
-        layer = next((layer for layer in reversed(self.layers) if key in layer.values), Layer("", "", {key: {}}))
+        layer = next((layer for layer in reversed(self.layers) if key in layer.values), Layer(None, "", {key: {}}))
         return tuple(
             (Globs(layer.base, (glob,)), frozenset().union(*map(codes_of, selectors)))
             for glob, selectors in layer.values[key].items()
@@ -350,7 +355,7 @@ class Settings:
 
     @property
     def default_excludes(self) -> frozenset[str]:
-        """Names of folders that a search does not enter; a folder named on the command line is searched nevertheless."""
+        """Names of folders that a search does not enter; one named on the command line is searched nevertheless."""
         return frozenset() if self._globs("exclude") else DEFAULT_EXCLUDES
 
     def excludes(self, path: str, directory: bool = False) -> bool:
@@ -379,24 +384,20 @@ def _written(value: object) -> str:
 
 def _section(path: str) -> dict[str, Any] | None:
     """The config in a file; None when a ``pyproject.toml`` has none."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         with open(path, "rb") as file:
             data = file.read()
         if os.path.basename(path) != "pyproject.toml":
-            return tomllib.loads(data.decode())
+            return dict(toml.loads(data.decode()))
         if b"mlxlint" not in data:
             return None
-        section = tomllib.loads(data.decode()).get("tool", {}).get("mlxlint")
+        section = toml.loads(data.decode()).get("tool", {}).get("mlxlint")
     except OSError as error:
         raise ConfigError(f"{shown(path)}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{shown(path)}: not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except toml.TOMLDecodeError as error:
         raise ConfigError(f"{shown(path)}: invalid TOML: {error}") from None
     if not isinstance(section, (dict, type(None))):
         raise ConfigError(f"{shown(path)}: `tool.mlxlint` is not a table")
@@ -428,10 +429,10 @@ class Configuration:
         self, options: Mapping[str, object] | None = None, *, config: str | None = None, isolated: bool = False
     ) -> None:
         here = os.getcwd()
-        self._command_line = Layer.parse("command line", here, options or {})
-        self._default = Settings((self._command_line,))
+        self._command_line = Layer.parse(None, here, options or {})
+        self.default = Settings((self._command_line,))
         self._by_folder: dict[str, Settings | ConfigError] = {}
-        self._fixed: Settings | None = self._default if isolated else None
+        self._fixed: Settings | None = self.default if isolated else None
         if config is not None:
             path = os.path.abspath(config)
             self._fixed = Settings((*_layers(path, here), self._command_line), path)
@@ -461,4 +462,4 @@ class Configuration:
             if os.path.isfile(path) and (name != "pyproject.toml" or _section(path) is not None):
                 return Settings((*_layers(path, folder), self._command_line), path)
         parent = os.path.dirname(folder)
-        return self._default if parent == folder else self.settings(parent)
+        return self.default if parent == folder else self.settings(parent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Optional, TypeVar, Union
 
@@ -22,8 +22,9 @@ _SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 class Context:
     """The analysed file, as handed to the ``visit_*`` methods of rules."""
 
-    def __init__(self, module: ModuleCode) -> None:
+    def __init__(self, module: ModuleCode, survey: Callable[[FunctionCode], None] = lambda code: None) -> None:
         self.module = module
+        self._survey = survey
         self.tree = module.tree
         self.reports: list[Report] = []
 
@@ -167,6 +168,7 @@ class Context:
                     code = self.function(value) if through else None
                     if code is not None and id(code) not in seen and len(seen) < 200:
                         seen.add(id(code))
+                        self._survey(code)
                         stack.append((code.node.body, code.module))
 
     def text(self, node: cst.CSTNode) -> str:

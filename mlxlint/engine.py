@@ -37,6 +37,7 @@ from mlxlint.source import Source
 SYNTAX_ERROR, INTERNAL_ERROR = "MLX001", "MLX002"
 DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 DEEP_RECURSION = 200_000
+RECURSION = 10_000  # frames: calls of calls of the linted code, each some ten frames of the interpreter's
 
 
 class Analysis:
@@ -58,6 +59,7 @@ class Analysis:
         target_mlx: Optional[str] = None,
         target_mlx_lm: Optional[str] = None,
     ) -> None:
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
         self.min_confidence = min_confidence
         self.target_mlx = target_mlx
         self.target_mlx_lm = target_mlx_lm
@@ -85,7 +87,7 @@ class Analysis:
             raise
         except Exception as error:  # an engine bug must not cost the other files
             return [_internal_error(source, "the engine", error)]
-        context = Context(module)
+        context = Context(module, self.project.interpreter.survey)
         broken = self._visit(context, source)
         kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
         return [*broken, *_findings(context, kept, source)]

@@ -96,7 +96,7 @@ class _Search:
             names = {entry.name for entry in entries}
             if folder != top and "pyvenv.cfg" in names:
                 continue
-            if settings.respect_gitignore:
+            if settings.value("respect-gitignore"):
                 ignores = _ignores_in(folder, names, ignores)
             for name in self._enter(entries, real, settings, ignores):
                 folders.append((os.path.join(folder, name), os.path.join(real, name), ignores))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +20,12 @@ from mlxlint.rule import Finding
 from mlxlint.source import Source, UnreadableText
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
     from mlxlint.engine import Analysis
 
-POOL_FROM = 200_000  # bytes of Python below which starting worker processes takes longer than it saves
-BATCHES_A_WORKER = 4
+POOL_FROM = 200_000  # bytes of Python below which starting worker processes costs more than it saves
+BATCHES_A_WORKER = 8
 STDIN = "-"
 
 Advance = Callable[[int, int], None]  # bytes done, bytes in all
@@ -29,21 +33,17 @@ Advance = Callable[[int, int], None]  # bytes done, bytes in all
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A file with its content, as it travels to a worker."""
+    """One text to check. ``path`` is absolute, or None for a text that has no place on disk."""
 
-    path: str
+    path: str | None
     shown: str
     data: bytes
     settings: Settings
 
-    @property
-    def on_disk(self) -> Path | None:
-        return None if self.shown == STDIN else Path(self.path)
-
 
 @dataclass
 class Result:
-    """What a run found. ``sources`` are the texts of the files that have findings, by ``Finding.path``."""
+    """What a run found: findings in order, a line for each file that could not be read, settings by shown path."""
 
     findings: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -55,8 +55,76 @@ class Result:
         return not refuted and finding.severity.rank >= self.checked[finding.path].fail_on.rank
 
 
+class Texts:
+    """The texts of checked files by shown path, read when asked for; ``given`` are those that are not on disk."""
+
+    def __init__(self, given: Mapping[str, bytes] | None = None) -> None:
+        self._given = given or {}
+        self._sources: dict[str, Source | None] = {}
+
+    def source(self, path: str) -> Source | None:
+        """None when the file cannot be read or decoded."""
+        if path not in self._sources:
+            try:
+                data = self._given[path] if path in self._given else Path(path).read_bytes()
+                self._sources[path] = Source.decode(path, data)
+            except (OSError, UnreadableText):
+                self._sources[path] = None
+        return self._sources[path]
+
+    def text(self, path: str) -> str | None:
+        source = self.source(path)
+        return source.text if source else None
+
+    def line(self, finding: Finding) -> str:
+        """The text of the line at which a finding starts."""
+        source = self.source(finding.path)
+        return source.line(finding.start.row) if source else ""
+
+
+class Checker:
+    """Checks texts one after the other, with one analysis for each settings."""
+
+    def __init__(self) -> None:
+        self._analyses: dict[Settings, Analysis] = {}
+
+    def check(self, task: Task) -> list[Finding]:
+        """The findings in one text, suppressed ones left out."""
+        try:
+            source = Source.decode(task.shown, task.data)
+        except UnreadableText as error:
+            return [_at_row("syntax-error", task, error.row, {"reason": str(error)})]
+        settings = task.settings
+        enabled = settings.codes_for(task.path or os.path.abspath(task.shown))
+        found = self._analysis(settings).lint(source, Path(task.path) if task.path else None)
+        findings = suppress.apply(source, [finding for finding in found if finding.code in enabled], enabled)
+        return [replace(f, severity=settings.severity.get(f.code, f.severity)) for f in findings]
+
+    def _analysis(self, settings: Settings) -> Analysis:
+        from mlxlint.engine import Analysis
+
+        if settings not in self._analyses:
+            self._analyses[settings] = Analysis(
+                [rule for code, rule in registry.rules().items() if code in settings.codes],
+                min_confidence=settings.min_confidence,
+                search=[Path(folder) for folder in settings.src],
+                target_mlx=settings.value("target-mlx"),
+                target_mlx_lm=settings.value("target-mlx-lm"),
+            )
+        return self._analyses[settings]
+
+
+def _at_row(rule: str, task: Task, row: int, data: Mapping[str, str]) -> Finding:
+    source = Source(task.shown, task.data.decode("latin-1"))
+    start = source.line_starts[min(row, len(source.line_starts)) - 1]
+    return suppress.tool_finding(rule, source, (start, start), data)
+
+
 def check(files: Sequence[File], *, jobs: int | None = None, advance: Advance | None = None) -> Result:
-    """Check files; findings come in order of path and place, whatever the number of processes."""
+    """Check files, in this process or in ``jobs`` worker processes (default: one a processor) where that is faster.
+
+    A file found in a folder that does not mention MLX has nothing to be checked; a named one is at least parsed.
+    """
     result = Result()
     tasks = []
     for file in files:
@@ -68,101 +136,127 @@ def check(files: Sequence[File], *, jobs: int | None = None, advance: Advance | 
         result.checked[file.shown] = file.settings
         if file.named or b"mlx" in data or b"MLX" in data:
             tasks.append(Task(file.path, file.shown, data, file.settings))
-    result.findings = sorted(_check(tasks, jobs or _processors(), advance), key=lambda finding: finding.sort_key)
+    result.findings = sorted(_check_all(tasks, jobs or _processors(), advance), key=lambda f: f.sort_key)
     return result
 
 
-def check_text(data: bytes, path: str, settings: Settings, name: str = STDIN) -> Result:
-    """Check one text that need not be on disk; ``name`` is how reports name it."""
-    task = Task(path, name, data, settings)
-    return Result(sorted(check_task(task), key=lambda finding: finding.sort_key), [], {name: settings})
+def check_text(data: bytes, settings: Settings, *, shown: str = STDIN, path: str | None = None) -> Result:
+    """Check one text that was not read from its file."""
+    findings = Checker().check(Task(path, shown, data, settings))
+    return Result(sorted(findings, key=lambda f: f.sort_key), [], {shown: settings})
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def check_task(task: Task) -> list[Finding]:
-    """The findings of one file, suppressed ones left out."""
-    try:
-        source = Source.decode(task.shown, task.data)
-    except UnreadableText as error:
-        source = Source(task.shown, task.data.decode("latin-1"))
-        start = source.line_starts[error.row - 1]
-        return [suppress.tool_finding("syntax-error", source, (start, start), reason=str(error))]
-    enabled = task.settings.codes_for(task.path)
-    found = _analysis(task.settings).lint(source, task.on_disk)
-    findings = suppress.apply(source, [finding for finding in found if finding.code in enabled], enabled)
-    severity = task.settings.severity
-    return [replace(f, severity=severity[f.code]) if f.code in severity else f for f in findings]
-
-
-@cache
-def _analysis(settings: Settings) -> Analysis:
-    from mlxlint.engine import Analysis
-
-    return Analysis(
-        [rule for code, rule in registry.rules().items() if code in settings.codes],
-        min_confidence=settings.min_confidence,
-        search=[Path(folder) for folder in settings.src],
-        target_mlx=settings.value("target-mlx"),
-        target_mlx_lm=settings.value("target-mlx-lm"),
-    )
+def _check_all(tasks: Sequence[Task], jobs: int, advance: Advance | None) -> list[Finding]:
+    total = sum(len(task.data) for task in tasks)
+    if jobs > 1 and len(tasks) > 1 and total >= POOL_FROM:
+        checked: Checked = _check_in_processes(_batches(tasks, total // (jobs * BATCHES_A_WORKER)), jobs)
+    else:
+        checker = Checker()
+        checked = ((len(task.data), checker.check(task)) for task in tasks)
+    findings: list[Finding] = []
+    done = 0
+    with closing(checked):
+        for size, found in checked:
+            findings += found
+            done += size
+            if advance is not None:
+                advance(done, total)
+    return findings
 
 
 # Worker processes
 
+_DIED = {"what": "the analysis of this file", "error": "its process died"}
 
-def _check(tasks: Sequence[Task], jobs: int, advance: Advance | None) -> Iterator[Finding]:
-    total = sum(len(task.data) for task in tasks)
-    batches = [[task] for task in tasks] if jobs == 1 else _batches(tasks, jobs * BATCHES_A_WORKER)
-    jobs = min(jobs, len(batches))
-    done = 0
-    checked = map(_check_batch, batches) if jobs <= 1 or total < POOL_FROM else _in_processes(batches, jobs)
-    for size, findings in checked:
-        done += size
-        if advance is not None:
-            advance(done, total)
-        yield from findings
+Batch = list[Task]
+Checked = Generator[tuple[int, list[Finding]], None, None]  # bytes and findings
 
 
-def _batches(tasks: Sequence[Task], count: int) -> list[list[Task]]:
-    """Neighbouring tasks together, in batches of about equal bytes."""
-    limit = sum(len(task.data) for task in tasks) / count
-    batches: list[list[Task]] = []
-    size = limit
+def _batches(tasks: Sequence[Task], size: int) -> list[Batch]:
+    """Neighbouring tasks together, in batches of at least ``size`` bytes."""
+    batches: list[Batch] = [[]]
+    filled = 0
     for task in tasks:
-        if size >= limit:
+        if filled >= size:
             batches.append([])
-            size = 0
+            filled = 0
         batches[-1].append(task)
-        size += len(task.data)
+        filled += len(task.data)
     return batches
 
 
-def _check_batch(batch: Sequence[Task]) -> tuple[int, list[Finding]]:
-    return sum(len(task.data) for task in batch), [finding for task in batch for finding in check_task(task)]
+def _check_in_processes(batches: list[Batch], jobs: int) -> Checked:
+    """Check batches in worker processes, and those under way when one dies again: each file in its own process."""
+    batches = batches[::-1]
+    while batches:
+        suspects: Batch = []
+        yield from _until_a_worker_dies(batches, min(jobs, len(batches)), suspects)
+        for task in suspects:
+            died: Batch = []
+            yield from _until_a_worker_dies([[task]], 1, died)
+            for file in died:
+                yield len(file.data), [_at_row("internal-error", file, 1, _DIED)]
 
 
-def _in_processes(batches: Sequence[list[Task]], jobs: int) -> Iterator[tuple[int, list[Finding]]]:
-    """Checks batches in worker processes. What a worker dies on is run again, file by file, each by a worker of its own."""
-    waiting = list(reversed(batches))
-    while waiting:
-        suspects: list[list[Task]] = []
-        yield from _until_a_worker_dies(waiting, jobs, suspects)
-        for task in (task for batch in suspects for task in batch):
-            yield _alone(task)
-
-
-def _until_a_worker_dies(
-    waiting: list[list[Task]], jobs: int, suspects: list[list[Task]]
-) -> Iterator[tuple[int, list[Finding]]]:
-    """Takes batches from the end of ``waiting``; those under way when a worker died end up in ``suspects``."""
-    from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+def _until_a_worker_dies(batches: list[Batch], jobs: int, suspects: Batch) -> Checked:
+    """Check batches, taken from the end of the list, until a worker dies: ``suspects`` then were under way."""
+    from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
-    with _no_worker_left_behind(), ProcessPoolExecutor(jobs, _start_method(), _begin_worker) as pool:
-        running: dict[Future[tuple[int, list[Finding]]], list[Task]] = {}
-        while running or (waiting and not suspects):
-            while waiting and not suspects and len(running) < 2 * jobs:
-                ...
+    running: dict[Future[list[Finding]], Batch] = {}
+    pool = _pool(jobs)
+    try:
+        while running or (batches and not suspects):
+            while batches and not suspects and len(running) < jobs:
+                batch = batches.pop()
+                running[pool.submit(_check_batch, batch)] = batch
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                batch = running.pop(future)
+                try:
+                    yield sum(len(task.data) for task in batch), future.result()
+                except BrokenProcessPool:
+                    suspects += batch
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    from concurrent.futures import ProcessPoolExecutor
+
+    import mlxlint.engine
+
+    method = None
+    if sys.platform == "linux":
+        method = "fork"  # a forked worker has everything imported already
+        registry.rules()
+    assert mlxlint.engine
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context(method), _begin_worker)
+
+
+_checker: Checker
+
+
+def _begin_worker() -> None:
+    global _checker
+    _checker = Checker()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _check_batch(batch: Batch) -> list[Finding]:
+    return [finding for task in batch for finding in _checker.check(task)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlxlint import registry
@@ -32,14 +33,16 @@ _CODE = re.compile(r"[A-Za-z]+[0-9]+")
 _BLANK_TOKENS = frozenset({tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 
 
-def tool_finding(name: str, source: Source, span: tuple[int, int], fix: Fix | None = None, **data: str) -> Finding:
+def tool_finding(
+    name: str, source: Source, span: tuple[int, int], data: Mapping[str, str], fix: Fix | None = None
+) -> Finding:
     """A finding of one of the tool's own rules."""
     rule = registry.by_name()[name]
     start, end = map(source.position, span)
     return Finding(
         code=rule.code,
         name=rule.name,
-        message=rule.message.format(**data),
+        message=rule.message.format_map(data),
         path=source.path,
         severity=rule.severity,
         confidence=Confidence.CERTAIN,
@@ -75,15 +78,17 @@ class Suppression:
     def unknown(self) -> list[str]:
         """The names that are no rule's; in a ``# noqa`` only codes that look like those of an installed rule."""
         names = [name for name in self.names or () if not registry.find(name)]
-        return [name for name in names if self.kind != "noqa" or _letters(name) in {_letters(code) for code in registry.rules()}]
+        ours = {_letters(code) for code in registry.rules()}
+        return [name for name in names if self.kind != "noqa" or _letters(name) in ours]
 
     def names_rule(self, code: str) -> bool:
         return self.names is None or code in self.codes
 
-    def covers(self, finding: Finding) -> bool:
-        first, last = _rows(finding)
+    def covers(self, finding: Finding, rows: tuple[int, int]) -> bool:
+        """Whether it holds for a finding on a logical line of these rows."""
+        first, last = rows
         if self.kind == "ignore":
-            return first <= self.row <= last or (self.alone and first <= self.last_row <= last)
+            return first <= self.row <= last or first <= self.last_row <= last
         if self.kind == "noqa":
             return first <= self.row <= last
         if self.kind == "disable":
@@ -95,49 +100,77 @@ def _letters(code: str) -> str:
     return code.rstrip("0123456789").upper() if _CODE.fullmatch(code) else ""
 
 
-def _rows(finding: Finding) -> tuple[int, int]:
-    """The rows of the logical line at which a finding stands."""
-    return finding.statement if finding.statement[0] else (finding.start.row, finding.end.row)
-
-
 # Reading
 
 
 def suppressions(source: Source) -> list[Suppression]:
     """The suppressions in a file's comments, in order, ranges closed."""
-    if "mlxlint:" not in source.text and "noqa" not in source.text.lower():
-        return []
-    found = [directive for comment in _comments(source) for directive in _directives(source, *comment)]
+    return _suppressions(source, Layout.of(source)) if _may_suppress(source.text) else []
+
+
+def _may_suppress(text: str) -> bool:
+    return "mlxlint:" in text or "noqa" in text.lower()
+
+
+def _suppressions(source: Source, layout: Layout) -> list[Suppression]:
+    found = [directive for comment in layout.comments for directive in _directives(source, comment)]
     _close_ranges(found, len(source.line_starts))
     return found
 
 
-def _comments(source: Source) -> Iterator[tuple[int, str, int, bool]]:
-    """Comments as (offset, text, row of the code they stand above or beside, whether they stand alone)."""
-    pending: list[tuple[int, str]] = []
-    row = 0  # of the last token of code
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(source.text, newline=None).readline):
+@dataclass(eq=False)
+class Comment:
+    """A comment; ``code_row`` is the row of the code it stands beside or directly above, 0 when there is none."""
+
+    offset: int
+    text: str
+    code_row: int
+    alone: bool
+
+
+@dataclass
+class Layout:
+    """Comments and logical lines of a text, as far as it is Python."""
+
+    comments: list[Comment] = field(default_factory=list)
+    lines: dict[int, tuple[int, int]] = field(default_factory=dict)  # row -> first and last row of its logical line
+
+    @classmethod
+    def of(cls, source: Source) -> Layout:
+        layout = cls()
+        with suppress(tokenize.TokenError, SyntaxError):  # no Python, which is reported as such
+            layout._read(source, tokenize.generate_tokens(io.StringIO(source.text, newline=None).readline))
+        return layout
+
+    def _read(self, source: Source, tokens: Iterable[tokenize.TokenInfo]) -> None:
+        pending: list[Comment] = []
+        first = row = 0  # of the logical line, of the last token of code
+        for token in tokens:
             if token.type == tokenize.COMMENT:
+                alone = token.start[0] != row
                 offset = source.line_starts[token.start[0] - 1] + token.start[1]
-                if token.start[0] == row:
-                    yield offset, token.string, row, False
-                else:
-                    pending.append((offset, token.string))
+                self.comments.append(comment := Comment(offset, token.string, 0 if alone else row, alone))
+                pending += [comment] if alone else []
             elif token.type == tokenize.NL and not token.line.strip():
-                yield from ((offset, text, 0, True) for offset, text in pending)
                 pending.clear()
+            elif token.type == tokenize.NEWLINE:
+                self.lines.update(dict.fromkeys(range(first, row + 1), (first, row)))
+                first = 0
             elif token.type not in _BLANK_TOKENS:
-                yield from ((offset, text, token.start[0], True) for offset, text in pending)
+                for comment in pending:
+                    comment.code_row = token.start[0]
                 pending.clear()
-                row = token.end[0] if token.type != tokenize.NEWLINE else row
-    except (tokenize.TokenError, SyntaxError):
-        pass  # the rest of the file is no Python, which is reported as such
-    yield from ((offset, text, 0, True) for offset, text in pending)
+                first, row = first or token.start[0], token.end[0]
+
+    def rows(self, finding: Finding) -> tuple[int, int]:
+        """The rows of the logical line at which a finding stands."""
+        stated = finding.statement if finding.statement[0] else (finding.start.row, finding.end.row)
+        return self.lines.get(finding.start.row, stated)
 
 
-def _directives(source: Source, offset: int, comment: str, code_row: int, alone: bool) -> Iterator[Suppression]:
-    for match in _DIRECTIVE.finditer(comment):
+def _directives(source: Source, comment: Comment) -> Iterator[Suppression]:
+    offset, row = comment.offset, source.position(comment.offset).row
+    for match in _DIRECTIVE.finditer(comment.text):
         kind = "noqa" if match["noqa"] else match["kind"].lower()
         if kind not in _KINDS and match["names"] is None:
             continue  # prose
@@ -146,16 +179,15 @@ def _directives(source: Source, offset: int, comment: str, code_row: int, alone:
         if names is not None and kind == "noqa":
             names = _noqa_codes(names) or None
             end = start + len(names or "")
-        another = _ANOTHER_COMMENT.search(comment, match.end())
-        row = source.position(offset).row
+        another = _ANOTHER_COMMENT.search(comment.text, match.end())
         yield Suppression(
             kind=kind,
             names=None if names is None else tuple(re.findall(r"[^\s,]+", names)),
             names_span=(offset + start, offset + end),
-            span=(offset + match.start(), offset + (another.start() if another else len(comment.rstrip()))),
+            span=(offset + match.start(), offset + (another.start() if another else len(comment.text.rstrip()))),
             row=row,
-            last_row=code_row if alone else row,
-            alone=alone,
+            last_row=comment.code_row if comment.alone else row,
+            alone=comment.alone,
         )
 
 
@@ -197,47 +229,53 @@ def apply(source: Source, findings: Sequence[Finding], enabled: Collection[str])
 
     ``enabled`` are the codes of the rules that were looked for.
     """
-    found = suppressions(source)
-    if not found:
+    if not _may_suppress(source.text):
         return list(findings)
-    kept = [finding for finding in findings if not _suppressed(finding, found)]
-    if not any(finding.code in ALWAYS for finding in findings):  # else it is not known what would have been found
-        kept += _useless(source, found, enabled)
-    return kept
+    layout = Layout.of(source)
+    found = _suppressions(source, layout)
+    kept = [finding for finding in findings if not _suppressed(finding, layout.rows(finding), found)]
+    if any(finding.code in ALWAYS for finding in findings):
+        return kept  # it is not known what would have been found
+    reports = [report for suppression in found for report in _reports(source, suppression, enabled)]
+    return kept + [report for report in reports if report.code in enabled and not _tolerated(report, layout, found)]
 
 
 _PRECEDENCE = ("ignore", "noqa", "disable", "file-ignore")  # the narrowest is the one that is used
 
 
-def _suppressed(finding: Finding, found: Iterable[Suppression]) -> bool:
-    fitting = [s for s in found if s.kind in _PRECEDENCE and s.names_rule(finding.code) and s.covers(finding)]
+def _suppressed(finding: Finding, rows: tuple[int, int], found: Iterable[Suppression]) -> bool:
+    fitting = [s for s in found if s.kind in _PRECEDENCE and s.names_rule(finding.code) and s.covers(finding, rows)]
     if not fitting:
         return False
     min(fitting, key=lambda s: _PRECEDENCE.index(s.kind)).used.add(finding.code)
     return True
 
 
-def _useless(source: Source, found: Sequence[Suppression], enabled: Collection[str]) -> Iterator[Finding]:
-    reports = [(s, report) for s in found for report in _reports(source, s, enabled) if report.code in enabled]
-    for own, report in reports:
-        if not any(s.names is not None and report.code in s.codes and (s is own or s.covers(report)) for s in found):
-            yield report
+def _tolerated(report: Finding, layout: Layout, found: Iterable[Suppression]) -> bool:
+    """Whether a report about a suppression is itself suppressed, which a bare one cannot do: it would hide itself."""
+    return _suppressed(report, layout.rows(report), (s for s in found if s.names is not None))
 
 
 def _reports(source: Source, suppression: Suppression, enabled: Collection[str]) -> Iterator[Finding]:
+    def report(rule: str, data: Mapping[str, str], names: Sequence[str] = ()) -> Finding:
+        return tool_finding(rule, source, suppression.span, data, _removal(source, suppression, names))
+
     if suppression.kind not in _KINDS:
         word = f"`{suppression.kind}`{did_you_mean(suppression.kind, _KINDS)}"
-        yield tool_finding(UNKNOWN, source, suppression.span, what="directive", names=word)
+        yield tool_finding(UNKNOWN, source, suppression.span, {"what": "directive", "names": word})
         return
     if unknown := suppression.unknown:
-        names = ", ".join(f"`{name}`{suggest_rule(name)}" for name in unknown)
-        yield tool_finding(UNKNOWN, source, suppression.span, _removal(source, suppression, unknown), what="rule", names=names)
+        words = (f"`{name}`{suggest_rule(name)}" for name in unknown)
+        yield report(UNKNOWN, {"what": "rule", "names": ", ".join(words)}, unknown)
     if not suppression.names:
         if suppression.kind != "noqa" and not suppression.used and set(registry.rules()) <= set(enabled):
-            yield tool_finding(UNUSED, source, suppression.span, _removal(source, suppression, []), names="")
+            yield report(UNUSED, {"names": ""})
     elif unused := [name for name in suppression.names if _is_unused(name, suppression, enabled)]:
-        names = ": " + ", ".join(f"`{name}`" for name in unused)
-        yield tool_finding(UNUSED, source, suppression.span, _removal(source, suppression, unused), names=names)
+        yield report(UNUSED, {"names": f": {_quoted(unused)}"}, unused)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _is_unused(name: str, suppression: Suppression, enabled: Collection[str]) -> bool:
@@ -251,7 +289,7 @@ def _removal(source: Source, suppression: Suppression, names: Sequence[str]) -> 
     """Removes names from a directive; the directive, and its line, when nothing else is left there."""
     left = [name for name in suppression.names or () if name not in names]
     if left:
-        return Fix(f"Remove {', '.join(f'`{name}`' for name in names)}", Applicability.SAFE, (_keep(suppression, left),))
+        return Fix(f"Remove {_quoted(names)}", Applicability.SAFE, (_keep(suppression, left),))
     start, end = suppression.span
     line_start = source.line_starts[suppression.row - 1]
     line_end = line_start + len(source.line(suppression.row))
@@ -274,10 +312,11 @@ def _keep(suppression: Suppression, names: Sequence[str]) -> Edit:
 
 def add_ignores(source: Source, findings: Iterable[Finding]) -> str:
     """The text with an ``ignore`` for each finding: at the end of its line, or above a statement of several lines."""
+    layout = Layout.of(source)
+    present = [s for s in _suppressions(source, layout) if s.kind == "ignore" and s.names]
     wanted: dict[tuple[int, int], dict[str, None]] = {}
     for finding in sorted(findings, key=lambda finding: finding.sort_key):
-        wanted.setdefault(_rows(finding), {})[finding.name] = None
-    present = [s for s in suppressions(source) if s.kind == "ignore" and s.names]
+        wanted.setdefault(layout.rows(finding), {})[finding.name] = None
     edits = [_ignore(source, rows, list(names), present) for rows, names in wanted.items()]
     text = source.text
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
@@ -285,20 +324,15 @@ def add_ignores(source: Source, findings: Iterable[Finding]) -> str:
     return text
 
 
-def _ignore(source: Source, rows: tuple[int, int], names: list[str], present: Sequence[Suppression]) -> Edit:
+def _ignore(source: Source, rows: tuple[int, int], names: list[str], present: Iterable[Suppression]) -> Edit:
     first, last = rows
     for suppression in present:
-        if first <= suppression.row <= last or (suppression.alone and first <= suppression.last_row <= last):
+        if first <= suppression.row <= last or first <= suppression.last_row <= last:
             return _keep(suppression, [*(suppression.names or ()), *names])
     comment = f"# mlxlint: ignore[{', '.join(names)}]"
     start, line = source.line_starts[first - 1], source.line(first)
     if first == last:
-        end = len(line.rstrip())
-        return Edit(start + end, start + len(line), f"  {comment}")
+        return Edit(start + len(line.rstrip()), start + len(line), f"  {comment}")
     indent = line[: len(line) - len(line.lstrip())]
-    return Edit(start, start, f"{indent}{comment}{_newline(source)}")
-
-
-def _newline(source: Source) -> str:
-    match = re.search(r"\r\n?|\n", source.text)
-    return match[0] if match else "\n"
+    newline = source.text[start + len(line) : source.line_starts[first]]
+    return Edit(start, start, f"{indent}{comment}{newline}")

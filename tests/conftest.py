@@ -1,7 +1,8 @@
-"""What all tests share: one analysis with every rule on, and a count of what the fixtures expect."""
+"""What all tests share: an analysis with every rule on, a copy of the checkout, a count of what fixtures expect."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from mlxlint.engine import Analysis
 from mlxlint.registry import rules
 from mlxlint.rule import Finding
 from mlxlint.source import Source
+
+ROOT = Path(__file__).parent.parent
+HAZARD = "import mlx.core as mx\n\nx = mx.array([0.5, -1.0])\nkept = x[x > 0]\n"
+PORTED = "import mlx.core as mx\n\nx = mx.array([0.5, -1.0])\nkept = mx.where(x > 0, x, 0)\n"
 
 Lint = Callable[..., list[Finding]]
 
@@ -27,8 +32,19 @@ def lint() -> Lint:
     return run
 
 
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what a release is built from, so that a build leaves nothing behind in the checkout."""
+    copy = tmp_path / "checkout"
+    copy.mkdir()
+    for name in ("mlxlint", "rules"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    counts = {kind: sum(file.marked(kind).total() for file in fixture_files()) for kind in ("error", "todo-error", "todo-ok")}
-    terminalreporter.write_line(
-        "fixtures: {error} flagged forms, {todo-error} known misses, {todo-ok} known false alarms".format(**counts)
-    )
+    kinds = {"error": "flagged forms", "todo-error": "known misses", "todo-ok": "known false alarms"}
+    counts = [f"{sum(file.marked(kind).total() for file in fixture_files())} {what}" for kind, what in kinds.items()]
+    terminalreporter.write_line("fixtures: " + ", ".join(counts))

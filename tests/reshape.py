@@ -71,7 +71,8 @@ class _ImportedNames(cst.CSTVisitor):
 
     def visit_Import(self, node: cst.Import) -> None:
         for alias in node.names:
-            if alias.evaluated_name.partition(".")[0] in LIBRARIES and (alias.asname or isinstance(alias.name, cst.Name)):
+            known = alias.evaluated_name.partition(".")[0] in LIBRARIES
+            if known and (alias.asname or isinstance(alias.name, cst.Name)):
                 self.names.add(alias.evaluated_alias or alias.evaluated_name)
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:
@@ -135,13 +136,16 @@ class Joined(cst.CSTTransformer):
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
         return self.joined(updated_node)
 
-    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.IndentedBlock:
+    def leave_IndentedBlock(
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
         return self.joined(updated_node)
 
     def joined(self, node: Body) -> Body:
         lines: list[cst.BaseStatement] = []
         for simple, group in groupby(node.body, lambda line: isinstance(line, cst.SimpleStatementLine)):
-            lines += [self.line(list(group))] if simple else group
+            together = list(group)
+            lines += [self.line(together)] if simple else together
         return node.with_changes(body=lines)
 
     def line(self, lines: Sequence[cst.SimpleStatementLine]) -> cst.SimpleStatementLine:
@@ -183,7 +187,7 @@ class OneLine(cst.CSTTransformer):
 
 
 class Unpacked(cst.CSTTransformer):
-    """``f(a, k=b)`` becomes ``f(*(a,), **{"k": b})``."""
+    """``f(a, k=b)`` becomes ``f(*(a,), **{"k": b})``, and ``f()`` becomes ``f(*(), **{})``."""
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         if any(arg.star or isinstance(arg.value, cst.GeneratorExp) for arg in updated_node.args):
@@ -194,7 +198,7 @@ class Unpacked(cst.CSTTransformer):
             for arg in updated_node.args
             if arg.keyword is not None
         ]
-        args = [cst.Arg(cst.Tuple(positional), star="*")] * bool(positional) + [cst.Arg(cst.Dict(named), star="**")] * bool(named)
+        args = [cst.Arg(cst.Tuple(positional), star="*"), cst.Arg(cst.Dict(named), star="**")]
         return updated_node.with_changes(args=args)
 
 

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from mlxlint.registry import rules_in
-from mlxlint.rule import Confidence, Finding, Kind, Literal, Position, Rule, Severity
-from mlxlint.verify import DeviceUnavailable, Limits, MlxMissing, VerifyError, run_one, verify
-from mlxlint.verify import Place
+from mlxlint.rule import Confidence, Finding, Literal, Position, Rule, Severity
+from mlxlint.verify import DeviceUnavailable, Limits, MlxMissing, Place, VerifyError, run_one, verify
 
 pytest.importorskip("mlx.core")
 
@@ -34,12 +33,18 @@ class Sample(Rule):
     severity = Severity.ERROR
     message = "sample"
 """
-TRUE = 'return Evidence(Observation(True, "seen"), Observation(True, "works"))'
+
+
+def returned(hazard: bool = True, remedy: bool = True) -> str:
+    return f'return Evidence(Observation({hazard}, "seen"), Observation({remedy}, "tried"))'
+
+
+TRUE = returned()
 
 PACK = {
     "holds": f"def repro(size: int = 3) -> Evidence:\n    {TRUE}",
-    "fails": 'def repro() -> Evidence:\n    return Evidence(Observation(False, "gone"), Observation(True, "works"))',
-    "remedy_fails": 'def repro() -> Evidence:\n    return Evidence(Observation(True, "seen"), Observation(False, "broken"))',
+    "fails": f"def repro() -> Evidence:\n    {returned(hazard=False)}",
+    "remedy_fails": f"def repro() -> Evidence:\n    {returned(remedy=False)}",
     "raises": 'def repro() -> Evidence:\n    raise ValueError("two\\nlines\\x1b[31m")',
     "skips": 'def repro() -> Evidence:\n    raise Skipped("needs a GPU")',
     "returns_nothing": "def repro() -> None:\n    pass",
@@ -53,12 +58,22 @@ PACK = {
     """,
     "echo": """
         def repro(
-            flag: bool = True, number: float = 0.0, size: int = 1, wide: Annotated[int, range(2**40)] = 0, word: str = "a",
-            mode: Literal["a b", "c"] = "c", shape: tuple[int, ...] = (1, 2), pair: tuple[int, Optional[str]] = (1, None),
+            flag: bool = True, number: float = 0.0, size: int = 1, wide: Annotated[int, range(2**40)] = 0,
+            word: str = "a", mode: Literal["a b", "c"] = "c", shape: tuple[int, ...] = (1, 2),
+            pair: tuple[int, Optional[str]] = (1, None),
         ) -> Evidence:
-            return Evidence(Observation(True, repr((flag, number, size, wide, word, mode, shape, pair))), Observation(True, ""))
+            given = (flag, number, size, wide, word, mode, shape, pair)
+            return Evidence(Observation(True, repr(given)), Observation(True, ""))
     """,
-    "segfaults": 'def repro() -> Evidence:\n    import ctypes\n    ctypes.string_at(0)',
+    "counts": """
+        runs = []
+
+        @staticmethod
+        def repro(size: int = 1) -> Evidence:
+            Sample.runs.append(size)
+            return Evidence(Observation(True, f"size {size}, run {len(Sample.runs)}"), Observation(True, ""))
+    """,
+    "segfaults": "def repro() -> Evidence:\n    import ctypes\n    ctypes.string_at(0)",
     "aborts": 'def repro() -> Evidence:\n    os.write(2, b"terminate called: what(): bad\\n")\n    os.abort()',
     "hangs": "def repro() -> Evidence:\n    time.sleep(1000)",
     "spins": "def repro() -> Evidence:\n    while True: pass",
@@ -71,8 +86,17 @@ PACK = {
                 kept.append(mx.ones((1 << 22,)) + 1)
                 mx.eval(kept)
     """,
-    "prints": f'def repro() -> Evidence:\n    for _ in range(8): os.write(1, b"x" * (1 << 20)); print("y" * 99999)\n    {TRUE}',
-    "answers_at_length": 'def repro() -> Evidence:\n    return Evidence(Observation(True, "z" * 10**7), Observation(True, ""))',
+    "prints": f"""
+        def repro() -> Evidence:
+            for _ in range(8):
+                os.write(1, b"x" * (1 << 20))
+                print("y" * 99999)
+            {TRUE}
+    """,
+    "answers_at_length": """
+        def repro() -> Evidence:
+            return Evidence(Observation(True, "z" * 10**7), Observation(True, ""))
+    """,
     "kills_itself": "def repro() -> Evidence:\n    os.kill(os.getpid(), 9)",
     "kills_its_group": "def repro() -> Evidence:\n    os.killpg(0, 15)",
     "exits": "def repro() -> Evidence:\n    sys.exit(0)",
@@ -125,7 +149,9 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rule]]:
     package.mkdir()
     (package / "__init__.py").touch()
     for number, (name, body) in enumerate(PACK.items()):
-        method = "@staticmethod\n" + textwrap.dedent(body).strip() if body else ""
+        method = textwrap.dedent(body).strip()
+        if method.startswith("def"):
+            method = f"@staticmethod\n{method}"
         text = f'{HEAD}    code = "TST{number:03}"\n{textwrap.indent(method, "    ")}\n'
         (package / f"{name}.py").write_text(text)
     sys.path.insert(0, str(folder))
@@ -171,7 +197,7 @@ def verified(pack: dict[str, Rule], names: list[str], **options: Any) -> dict[st
     known = {rule.code: rule for rule in pack.values()}
     found = verify([finding(pack[name]) for name in names], "cpu", **{"limits": QUICK, "known": known, **options})
     assert [result.code for result in found] == [pack[name].code for name in names]
-    return dict(zip(names, found))
+    return dict(zip(names, found, strict=True))
 
 
 def statuses(findings: Mapping[str, Finding]) -> dict[str, tuple[str, str]]:
@@ -185,7 +211,7 @@ def test_what_a_reproduction_shows_is_the_status(pack: dict[str, Rule]) -> None:
     assert statuses(found) == {
         "holds": ("confirmed", ""),
         "fails": ("refuted", ""),
-        "remedy_fails": ("confirmed", "the remedy failed: broken"),
+        "remedy_fails": ("confirmed", "the remedy failed: tried"),
         "raises": ("inconclusive", "ValueError: two lines [31m"),
         "skips": ("skipped", "needs a GPU"),
         "returns_nothing": ("inconclusive", "returned NoneType, not Evidence"),
@@ -193,10 +219,13 @@ def test_what_a_reproduction_shows_is_the_status(pack: dict[str, Rule]) -> None:
         "masked_read": ("confirmed", ""),
     }
     holds = found["holds"].verification
-    assert holds and (holds.device, holds.evidence) == ("cpu", "seen; remedy: works")
+    assert holds
+    assert (holds.device, holds.evidence) == ("cpu", "seen; remedy: tried")
     assert {result.verification.mlx for result in found.values() if result.verification} == {holds.mlx}
     masked = found["masked_read"].verification
-    assert masked and masked.evidence and masked.evidence.startswith("ValueError: ")
+    assert masked
+    assert masked.evidence
+    assert masked.evidence.startswith("ValueError: ")
 
 
 def test_a_refuted_finding_is_information(pack: dict[str, Rule]) -> None:
@@ -210,11 +239,19 @@ def test_a_refuted_finding_is_information(pack: dict[str, Rule]) -> None:
 
 def test_a_finding_without_parameters_is_skipped(pack: dict[str, Rule]) -> None:
     (result,) = verify([finding(pack["holds"], None)], "cpu", limits=QUICK, known={pack["holds"].code: pack["holds"]})
-    assert result.verification and result.verification.status == "skipped"
+    assert result.verification
+    assert result.verification.status == "skipped"
 
 
 def test_parameters_arrive_as_they_were(pack: dict[str, Rule]) -> None:
-    given: dict[str, Literal] = {"flag": False, "number": float("-inf"), "wide": 2**39, "mode": "a b", "shape": (), "pair": (2, "x")}
+    given: dict[str, Literal] = {
+        "flag": False,
+        "number": float("-inf"),
+        "wide": 2**39,
+        "mode": "a b",
+        "shape": (),
+        "pair": (2, "x"),
+    }
     result = run_one(pack["echo"], given, "cpu", limits=QUICK)
     assert result.evidence == "(False, -inf, 1, 549755813888, 'a', 'a b', (), (2, 'x'))"
 
@@ -222,15 +259,17 @@ def test_parameters_arrive_as_they_were(pack: dict[str, Rule]) -> None:
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"flag": 1}, {"size": True}, {"size": 5000}, {"size": 10**30}, {"size": float("nan")}, {"size": None}, {"wide": 2**40},
-        {"wide": -1}, {"number": "1"}, {"number": 10**9}, {"word": "a" * 65}, {"word": "__import__('os')"}, {"word": "../etc"},
-        {"word": "a\n"}, {"word": b"a"}, {"mode": "a"}, {"shape": (1,) * 17}, {"shape": [1, 2]}, {"shape": (4096, 4096, 4096)},
-        {"shape": ("1",)}, {"pair": (1,)}, {"pair": (1, 2)}, {"unknown": 1}, {"word": "{0.__class__}"},
+        {"flag": 1}, {"size": True}, {"size": 5000}, {"size": 10**30}, {"size": float("nan")}, {"size": None},
+        {"wide": 2**40}, {"wide": -1}, {"number": "1"}, {"number": 10**9}, {"word": "a" * 65}, {"word": "a\n"},
+        {"word": "__import__('os')"}, {"word": "../etc"}, {"word": "{0.__class__}"}, {"word": b"a"}, {"mode": "a"},
+        {"shape": (1,) * 17}, {"shape": [1, 2]}, {"shape": (4096, 4096, 4096)}, {"shape": ("1",)}, {"pair": (1,)},
+        {"pair": (1, 2)}, {"unknown": 1},
     ],
 )  # fmt: skip
 def test_parameters_that_do_not_fit_are_never_run(pack: dict[str, Rule], parameters: dict[str, Any]) -> None:
     result = run_one(pack["echo"], parameters, "cpu", limits=QUICK)
-    assert result.status == "skipped" and (result.reason or "").startswith("parameters out of range: ")
+    assert result.status == "skipped"
+    assert (result.reason or "").startswith("parameters out of range: ")
 
 
 MISBEHAVING = {
@@ -254,7 +293,7 @@ def test_misbehaviour_costs_only_itself(pack: dict[str, Rule]) -> None:
     rules = {rule.code: rule for rule in pack.values()}
     findings = [finding(pack[name], {"size": at} if name == "holds" else {}) for at, name in enumerate(names)]
     results = verify(findings, "cpu", limits=QUICK, known=rules)
-    for name, result in zip(names, results):
+    for name, result in zip(names, results, strict=True):
         assert result.verification
         expected = "inconclusive" if name in MISBEHAVING else "confirmed"
         assert (name, result.verification.status) == (name, expected), result.verification
@@ -262,34 +301,44 @@ def test_misbehaviour_costs_only_itself(pack: dict[str, Rule]) -> None:
 
 
 def test_output_and_children_do_not_get_in_the_way(pack: dict[str, Rule], capfd: pytest.CaptureFixture[str]) -> None:
-    names = ["prints", "answers_at_length", "forks", "forks_twice", "leaves_daemons", "leaves_files", "changes_state", "masked_read"]
+    names = [
+        "prints",
+        "answers_at_length",
+        "forks",
+        "forks_twice",
+        "leaves_daemons",
+        "leaves_files",
+        "changes_state",
+        "masked_read",
+    ]
     found = verified(pack, names, jobs=1)
     assert set(statuses(found).values()) == {("confirmed", "")}
     evidence = found["answers_at_length"].verification
-    assert evidence and evidence.evidence and len(evidence.evidence) <= 300
+    assert evidence
+    assert evidence.evidence
+    assert len(evidence.evidence) <= 300
     assert capfd.readouterr() == ("", "")
 
 
 def test_processor_time_is_limited(pack: dict[str, Rule]) -> None:
     result = run_one(pack["spins"], {}, "cpu", limits=Limits(seconds=20, cpu_seconds=0.5))
-    assert result.status == "inconclusive" and "SIGXCPU" in (result.reason or "")
+    assert result.status == "inconclusive"
+    assert "SIGXCPU" in (result.reason or "")
 
 
 def test_the_whole_run_is_limited(pack: dict[str, Rule]) -> None:
     start = time.monotonic()
     found = verified(pack, ["hangs", "holds"], jobs=1, limits=Limits(seconds=60, total=2))
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 20
     assert statuses(found)["hangs"] == ("inconclusive", "not run: the 2 s for all reproductions were over")
 
 
 def test_equal_parameters_run_once(pack: dict[str, Rule]) -> None:
-    rule = pack["echo"]
+    rule = pack["counts"]
     findings = [finding(rule, {"size": size}) for size in (1, 2) * 500]
-    start = time.monotonic()
-    results = verify([*findings, finding(rule)], "cpu", limits=QUICK, known={rule.code: rule})
-    assert time.monotonic() - start < 5
+    results = verify([*findings, finding(rule)], "cpu", limits=QUICK, known={rule.code: rule}, jobs=1)
     evidence = [result.verification.evidence for result in results if result.verification]
-    assert len(evidence) == 1001 and len(set(evidence)) == 2
+    assert evidence == ["size 1, run 1", "size 2, run 2"] * 500 + ["size 1, run 1"]
 
 
 def test_a_device_that_is_missing_is_said(pack: dict[str, Rule]) -> None:
@@ -317,7 +366,8 @@ def test_a_fact_that_is_broken_on_purpose_is_refuted(pack: dict[str, Rule], tmp_
         [sys.executable, "-Ic", "import mlx.core; print(mlx.core.__file__)"], capture_output=True, text=True, check=True
     ).stdout.strip()
     (tmp_path / "mlx").mkdir()
-    (tmp_path / "mlx" / "core.py").write_text(textwrap.dedent(f"""
+    (tmp_path / "mlx" / "core.py").write_text(
+        textwrap.dedent(f"""
         import importlib.machinery, importlib.util, sys
         loader = importlib.machinery.ExtensionFileLoader("mlx.core", {real!r})
         core = importlib.util.module_from_spec(importlib.util.spec_from_loader("mlx.core", loader))
@@ -329,7 +379,8 @@ def test_a_fact_that_is_broken_on_purpose_is_refuted(pack: dict[str, Rule], tmp_
                 return self
             return read(self, index)
         core.array.__getitem__ = __getitem__
-    """))
+    """)
+    )
     result = run_one(pack["masked_read"], {}, place=Place(site=(str(tmp_path),)), limits=QUICK)
     assert (result.status, result.evidence) == ("refuted", "no exception; remedy: [0, 1, 2], expected [0, 1, 2]")
 
@@ -345,7 +396,9 @@ def start_hanging(workplace: Path) -> subprocess.Popen[str]:
         run_one(Sample(), {{}}, "cpu")
     """
     environment = {**os.environ, "TMPDIR": str(workplace)}
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], env=environment, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 20
     while len(leftovers(workplace)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -358,7 +411,7 @@ def test_an_interrupt_stops_at_once(pack: dict[str, Rule], workplace: Path) -> N
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=10)
-    assert time.monotonic() - start < 1.5
+    assert time.monotonic() - start < 5
     assert "KeyboardInterrupt" in errors
 
 

@@ -2,22 +2,23 @@
 
     python -m mlxlint.dev.api_data --cache DIR [--download] [--check]
 
-``DIR`` holds wheels of MLX and MLX-LM, one a release; ``--download`` first fetches those that are missing. Type stubs and
-sources are read out of the wheels and never run. Deprecations, which MLX tells only when a function is called, are
-seen by calling it: the newest of the releases must be the one installed. The files are rewritten, the same byte for byte
-from the same wheels; ``--check`` writes nothing and exits with 1 when they are out of date.
+``DIR`` holds wheels of MLX and MLX-LM, one a release; ``--download`` first fetches those that are missing. Type stubs
+and sources are read out of the wheels and never run. Deprecations, which MLX tells only when a function is called, are
+seen by calling it: the newest of the releases must be the one installed. The files are rewritten, the same byte for
+byte from the same wheels; ``--check`` writes nothing and exits with 1 when they are out of date.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.metadata
 import json
 import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -30,12 +31,16 @@ from mlxlint.model import api
 PROJECTS = {"mlx": "mlx", "mlx-lm": "mlx_lm"}  # project -> import package and file name of its wheels
 PLATFORM = ("--platform", "macosx_14_0_arm64", "--python-version", "3.11")
 OLDEST_MLX = (0, 8, 1)  # stubs before it say `*args, **kwargs` of every function
-DYNAMIC = {"mlx.core.random": ("state",)}  # what a module's own `__getattr__` serves, which its stub cannot tell
 ARCHITECTURE = re.compile(r"^class ModelArgs\b", re.MULTILINE)
 ARGUMENTS = {"int": "1 << 30", "str": "'trace.gputrace'"}
 
 Fact = tuple[str, ...]  # kind, texts: see mlxlint.model.api.Run
 Facts = dict[str, dict[str, Fact]]  # module or class -> member -> fact
+
+UNTOLD: Facts = {  # what stubs of some releases leave out, though it is there when they are run
+    "mlx.core": {"bool_": ("value", "() -> Dtype")},
+    "mlx.core.random": {"state": ("value",)},  # served by the module's own `__getattr__`
+}
 
 
 def version_of(wheel: Path) -> tuple[int, ...]:
@@ -48,13 +53,15 @@ def download(project: str, cache_dir: Path) -> None:
     Raises:
         subprocess.CalledProcessError: when pip fails.
     """
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     platform = ["--only-binary=:all:", *PLATFORM]
-    listing = subprocess.run([*pip, "index", "versions", project, *platform], check=True, capture_output=True, text=True)
-    available = re.search(r"Available versions: (.*)", listing.stdout)
-    for version in available.group(1).split(", ") if available else ():
+    query = [*pip, "index", "versions", project, *platform]
+    listing = subprocess.run(query, check=True, stdout=subprocess.PIPE, text=True).stdout
+    _, available = listing.splitlines()[:2]  # "Available versions: 0.2, 0.1" after a heading
+    for version in available.partition(": ")[2].split(", "):
         if not list(cache_dir.glob(f"{PROJECTS[project]}-{version}-*.whl")):
-            subprocess.run([*pip, "download", "--no-deps", *platform, f"{project}=={version}"], check=True, cwd=cache_dir)
+            fetch = [*pip, "download", "--quiet", "--no-deps", *platform, f"{project}=={version}"]
+            subprocess.run(fetch, check=True, cwd=cache_dir)
 
 
 def wheels(project: str, cache_dir: Path) -> list[Path]:
@@ -71,7 +78,9 @@ class Release:
         self.facts: Facts = {}
         self.modules: set[str] = set()
         sources, extensions = read(wheel)
-        self._trees = {name: parse(name, path, text) for name, (path, text) in sources.items() if not is_architecture(name, text)}
+        self._trees = {
+            name: parse(name, path, text) for name, (path, text) in sources.items() if not is_architecture(name, text)
+        }
         self._bound = {name: self._bindings(name) for name in self._trees}
         self._public = self._public_names()
         for name in filter(is_public, self._trees):
@@ -86,16 +95,16 @@ class Release:
         """What the names in a module stand for: where each is defined or imported from."""
         tree = self._trees[name]
         found: dict[str, str] = {}
-        for member, obj in tree.members.items():
-            if not isinstance(obj, griffe.Alias):
-                found[member] = f"{name}.{member}"
-            elif is_stub(tree):  # what a stub imports is for its own annotations
-                continue
-            elif obj.wildcard is None:
+        for member, obj in imports(tree):
+            if obj.wildcard is None:
                 found[member] = obj.target_path
             elif obj.wildcard in self._trees:
-                found |= {key: path for key, path in self._bindings(obj.wildcard).items() if not key.startswith("_")}
-        return found
+                starred = self._bindings(obj.wildcard) | self._submodules(obj.wildcard)
+                found |= {key: path for key, path in starred.items() if not key.startswith("_")}
+        return found | {member: f"{name}.{member}" for member in definitions(tree)}
+
+    def _submodules(self, package: str) -> dict[str, str]:
+        return {name.rpartition(".")[2]: name for name in self._trees if name.rpartition(".")[0] == package}
 
     def _definition(self, path: str) -> str:
         """Where a name comes from, imports followed as far as the wheel goes."""
@@ -120,32 +129,31 @@ class Release:
     def _add_module(self, name: str) -> None:
         tree = self._trees[name]
         members = self.facts.setdefault(name, {})
-        starred = [obj.wildcard for obj in tree.members.values() if isinstance(obj, griffe.Alias) and obj.wildcard]
-        if all(star in self._trees for star in starred):
+        if all(obj.wildcard is None or obj.wildcard in self._trees for _, obj in imports(tree)):
             self.modules.add(name)
-        members |= {member: ("value",) for member in DYNAMIC.get(name, ())}
+        members |= UNTOLD.get(name, {})
         for member, target in self._bound[name].items():
             public = self._public_name(target)
             if public != f"{name}.{member}" and not member.startswith("_"):
                 members[member] = ("alias", public)
-        for member, obj in tree.members.items():
+        for member, thing in definitions(tree).items():
             public = self._public_name(f"{name}.{member}")
-            if not isinstance(obj, griffe.Alias) and is_public(public) and not (is_stub(tree) and for_annotations(obj)):
-                self._add(public, obj)
+            seen = is_public(public) or isinstance(thing, griffe.Class)  # a private one may be the base of others
+            if seen and not (is_stub(tree) and for_annotations(thing)):
+                self._add(public, thing)
 
     def _add(self, public: str, obj: griffe.Object) -> None:
         scope, _, member = public.rpartition(".")
         self.facts.setdefault(scope, {})[member] = self._fact(obj)
         if isinstance(obj, griffe.Class):
-            for name, inner in obj.members.items():
-                if not isinstance(inner, griffe.Alias) and (is_public(name) or re.fullmatch("__.+__", name)):
+            for name, inner in definitions(obj).items():
+                if is_public(name) or re.fullmatch("__.+__", name):
                     self._add(f"{public}.{name}", inner)
 
     def _fact(self, obj: griffe.Object) -> Fact:
         in_class = isinstance(obj.parent, griffe.Class)
         if isinstance(obj, griffe.Class):
-            bases = (self._public_name(expression_path(base)) for base in obj.bases)
-            return ("class", *filter(is_public, bases))
+            return ("class", *(self._public_name(expression_path(base)) for base in obj.bases))
         if isinstance(obj, griffe.Function):
             assert isinstance(obj.parent, (griffe.Class, griffe.Module))
             overloads = obj.parent.overloads.get(obj.name) or [obj]
@@ -187,14 +195,37 @@ def read(wheel: Path) -> tuple[dict[str, tuple[Path, str]], list[str]]:
             elif path.suffix in (".py", ".pyi"):
                 parts = path.with_suffix("").parts
                 name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-                sources[name] = (path, archive.read(entry).decode())
+                text = archive.read(entry).decode()
+                sources[name] = (path, readable(text) if path.suffix == ".pyi" else text)
     return sources, extensions
+
+
+def readable(stub: str) -> str:
+    """A stub in which any signature that is not valid Python, as some were published, takes any arguments.
+
+    Raises:
+        SyntaxError: when something else in it is not valid.
+    """
+    lines = stub.splitlines()
+    while True:
+        text = "\n".join(lines)
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            row = (error.lineno or 1) - 1
+            lines[row], changed = re.subn(r"(def \w+)\(.*(?=:$|: \.\.\.$)", r"\1(*args, **kwargs)", lines[row])
+            if not changed or "(*args, **kwargs)" in str(error.text):
+                raise
+        else:
+            return text
 
 
 @cache
 def parse(name: str, path: Path, text: str) -> griffe.Module:
-    scope, _, leaf = name.rpartition(".")
-    parent = griffe.Module(scope, filepath=path.parent / "__init__.py") if scope else None
+    *packages, leaf = name.split(".")
+    parent = None
+    for depth, package in enumerate(packages, 1):
+        parent = griffe.Module(package, filepath=Path(*packages[:depth], "__init__.py"), parent=parent)
     module = griffe.visit(leaf, path, text, parent=parent)
     griffe.load_extensions().call("on_package", pkg=module, loader=None)  # gives dataclasses their constructors
     return module
@@ -210,6 +241,19 @@ def signature(function: griffe.Function) -> str:
 
 def expression_path(expression: griffe.Expr | str) -> str:
     return expression if isinstance(expression, str) else expression.canonical_path
+
+
+def definitions(tree: griffe.Module | griffe.Class) -> dict[str, griffe.Object]:
+    """What is defined in a module or class, by name; of a stub's overloaded function, the first overload."""
+    found: dict[str, griffe.Object] = {name: functions[0] for name, functions in tree.overloads.items() if functions}
+    return found | {name: obj for name, obj in tree.members.items() if not isinstance(obj, griffe.Alias)}
+
+
+def imports(tree: griffe.Module) -> Iterator[tuple[str, griffe.Alias]]:
+    """What a module imports; what a stub does is for its own annotations."""
+    for name, obj in tree.members.items():
+        if isinstance(obj, griffe.Alias) and not is_stub(tree):
+            yield name, obj
 
 
 def is_stub(tree: griffe.Module) -> bool:
@@ -240,7 +284,8 @@ def merge(file: str, releases: Iterable[Release], deprecated: Mapping[str, str])
     facts: dict[Fact, int] = {}
     scopes: dict[str, dict[str, list[list[int]]]] = {}
     modules: dict[str, list[list[int]]] = {}
-    known, unknown = [], []
+    known: list[str] = []
+    unknown: list[str] = []
     for release in releases:
         own = {scope: members for scope, members in release.facts.items() if api.file_of(scope) == file}
         if not own:
@@ -253,8 +298,8 @@ def merge(file: str, releases: Iterable[Release], deprecated: Mapping[str, str])
             if scope in release.modules:
                 extend(modules.setdefault(scope, []), len(known))
         known.append(release.version)
-    for run in (*chain.from_iterable(modules.values()), *chain.from_iterable(chain(*map(dict.values, scopes.values())))):
-        run[1] = -1 if run[1] == len(known) - 1 else run[1]
+    for runs in (*modules.values(), *chain.from_iterable(members.values() for members in scopes.values())):
+        runs[-1][1] = -1 if runs[-1][1] == len(known) - 1 else runs[-1][1]
     return {
         "releases": known,
         "unknown": unknown,
@@ -291,7 +336,7 @@ def deprecations(release: Release) -> dict[str, str]:
     installed = importlib.metadata.version("mlx")
     if installed != release.version:
         raise SystemExit(f"deprecations are seen by calling: install mlx {release.version} (found {installed})")
-    found = {}
+    found: dict[str, str] = {}
     for module in ("mlx.core.metal", "mlx.core.cuda"):
         for member, (kind, *texts) in sorted(release.facts[module].items()):
             if kind == "function":
@@ -310,7 +355,8 @@ def build(cache_dir: Path) -> dict[Path, str]:
     deprecated = deprecations(of_mlx[-1])
     sources = {"core": of_mlx, "mlx": of_mlx, "mlx-lm": of_mlx_lm}
     return {
-        api.DATA / f"api-{file}.json": render(merge(file, releases, deprecated)) + "\n" for file, releases in sources.items()
+        api.DATA / f"api-{file}.json": render(merge(file, releases, deprecated)) + "\n"
+        for file, releases in sources.items()
     }
 
 

@@ -1,8 +1,8 @@
-"""The public surface of MLX and MLX-LM, release by release, read from ``mlxlint/data/api-*.json`` (never from MLX itself).
+"""The public surface of MLX and MLX-LM, release by release, read from ``mlxlint/data/api-*.json``, never from MLX.
 
-Names are canonical qualified names: "mlx.core.array.reshape", "mlx.nn.Linear", "mlx_lm.load". Each data file is read when
-first asked about. A release whose type stubs were never published is taken to be like the one before it, except where the
-question is whether something is a fact: :meth:`Releases.contains` and :func:`known_modules` do not speak for it.
+Names are canonical qualified names: "mlx.core.array.reshape", "mlx.nn.Linear", "mlx_lm.load". Each data file is read
+when first asked about. A release whose type stubs were never published is taken to be like the one before it, except
+where the question is whether something is a fact: :meth:`Releases.contains` and :func:`known_modules` leave it out.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import builtins
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 DATA = Path(__file__).parent.parent / "data"
 FILES = ("core", "mlx", "mlx-lm")  # mlx.core, the rest of MLX, MLX-LM
@@ -24,8 +24,7 @@ Kind = Literal["module", "function", "class", "method", "property", "value"]
 ParameterKind = Literal["positional-only", "positional-or-keyword", "var-positional", "keyword-only", "var-keyword"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A parameter; ``default`` and ``annotation`` are source text."""
 
     name: str
@@ -34,23 +33,21 @@ class Parameter:
     annotation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """One way to call, ``self`` left out."""
 
     parameters: tuple[Parameter, ...] = ()
     returns: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """The releases that a data file speaks of, and those among them whose surface was never published."""
 
     releases: tuple[str, ...]
     unknown: frozenset[str]
     keys: tuple[tuple[int, ...], ...]
 
-    def index(self, release: str | None) -> int | None:
+    def position(self, release: str | None) -> int | None:
         """Where a release stands (None: the newest); None when it is older than all that are known.
 
         A version given in part ("0.31") is the first of its series; one that is not known is like the one before it.
@@ -64,8 +61,7 @@ class History:
         return index - 1 if index else None
 
 
-@dataclass(frozen=True, slots=True)
-class Releases:
+class Releases(NamedTuple):
     """The releases in which a name stood: ``spans`` of first and last index into a history."""
 
     history: History
@@ -81,36 +77,36 @@ class Releases:
 
     def contains(self, release: str | None = None) -> bool | None:
         """Whether the name stood in a release (None: the newest); None when that release's surface is not known."""
-        index = self.history.index(release)
+        index = self.history.position(release)
         if index is None or release in self.history.unknown:
             return None
         return any(first <= index <= last for first, last in self.spans)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One public name.
 
-    ``name`` is the canonical one: for an inherited member, that of the class which defines it. A class has its
-    constructor's ``signatures``; a property or value has one without parameters that returns its type, where that is known.
-    ``releases`` are those of the name asked for. ``deprecated`` is what the newest release says when it is used.
+    ``name`` is the canonical one: for an inherited member, that of the class which defines it; for what a module
+    imports from elsewhere, its name there. A class has its constructor's ``signatures``; a property or value has one
+    without parameters that returns its type, where that is known. ``releases`` are those of the name asked for.
+    ``deprecated`` is what the newest release says on use.
     """
 
     name: str
     kind: Kind
-    signatures: tuple[Signature, ...]
-    bases: tuple[str, ...]
     releases: Releases
+    signatures: tuple[Signature, ...] = ()
+    bases: tuple[str, ...] = ()
     deprecated: str | None = None
 
 
-class Run:
-    """A fact and the releases in which it held. A fact is a kind and texts: signatures, bases, or the target of an alias."""
+class Run(NamedTuple):
+    """A fact and the releases in which it held: a kind, and its signatures, its bases or the target of the alias."""
 
-    __slots__ = ("first", "kind", "last", "texts")
-
-    def __init__(self, first: int, last: int, kind: str, texts: tuple[str, ...] = ()) -> None:
-        self.first, self.last, self.kind, self.texts = first, last, kind, texts
+    first: int
+    last: int
+    kind: str
+    texts: tuple[str, ...]
 
     def holds(self, index: int) -> bool:
         return self.first <= index <= self.last
@@ -135,10 +131,17 @@ class Surface:
     def members(self, scope: str) -> Iterable[str]:
         return self._scopes.get(scope, ())
 
-    def runs(self, scope: str, member: str) -> Iterator[Run]:
+    def runs(self, scope: str, member: str) -> list[Run]:
+        runs = []
         for first, last, fact in self._scopes.get(scope, {}).get(member, ()):
             kind, *texts = self._facts[fact]
-            yield Run(first, self.last(last), kind, tuple(texts))
+            runs.append(Run(first, self.last(last), kind, tuple(texts)))
+        return runs
+
+    def run_at(self, scope: str, member: str, release: str | None) -> Run | None:
+        """What holds in a release (None: the newest)."""
+        index = self.history.position(release)
+        return next((run for run in self.runs(scope, member) if index is not None and run.holds(index)), None)
 
 
 @cache
@@ -170,34 +173,39 @@ def lookup(name: str, release: str | None = None) -> Entry | None:
     surface = surface_of(scope)
     if surface is None:
         return None
-    runs = list(surface.runs(scope, member))
-    if not runs:
-        owner = canonical(scope)
-        return lookup(f"{owner}.{member}", release) if owner != scope else _inherited(scope, member, release)
-    index = surface.history.index(release)
-    run = runs[-1] if release is None else next((r for r in runs if index is not None and r.holds(index)), None)
+    runs = surface.runs(scope, member)
+    run = surface.run_at(scope, member, release)
     if run is None:
-        return None
+        entry = _elsewhere(scope, member, release)
+        if entry or release is not None or not runs:
+            return entry
+        run = runs[-1]
     releases = Releases(surface.history, tuple((r.first, r.last) for r in runs))
     if run.kind == "alias":
-        entry = lookup(run.texts[0])
-        return entry and replace(entry, releases=releases)
+        target = run.texts[0]
+        entry = lookup(target, release if file_of(target) == file_of(name) else None)
+        return entry._replace(releases=releases) if entry else Entry(target, "value", releases)
     is_class = run.kind == "class"
     constructor = lookup(f"{name}.__init__", release) if is_class else None
     return Entry(
         name=name,
         kind=cast(Kind, run.kind),
+        releases=releases,
         signatures=(constructor.signatures if constructor else ()) if is_class else tuple(map(signature, run.texts)),
         bases=run.texts if is_class else (),
-        releases=releases,
         deprecated=surface.deprecated.get(name),
     )
 
 
-def _inherited(scope: str, member: str, release: str | None) -> Entry | None:
-    owner = lookup(scope, release)
-    found = (lookup(f"{base}.{member}", release) for base in (owner.bases if owner else ()))
-    return next((entry for entry in found if entry), None)
+def _elsewhere(scope: str, member: str, release: str | None) -> Entry | None:
+    """A member that is not in a scope itself: it may have another name, or a base class that has the member."""
+    owner = canonical(scope)
+    if owner != scope:
+        return lookup(f"{owner}.{member}", release)
+    surface = surface_of(scope.rpartition(".")[0])
+    run = surface.run_at(*scope.rpartition(".")[::2], release) if surface else None
+    bases = run.texts if run and run.kind == "class" else ()
+    return next((entry for base in bases if (entry := lookup(f"{base}.{member}", release))), None)
 
 
 @cache
@@ -210,9 +218,9 @@ def canonical(name: str) -> str:
     surface = surface_of(scope)
     if surface is None:
         return name
-    *_, newest = *surface.runs(scope, member), None
-    if newest is not None:
-        return canonical(newest.texts[0]) if newest.kind == "alias" else name
+    runs = surface.runs(scope, member)
+    if runs:
+        return canonical(runs[-1].texts[0]) if runs[-1].kind == "alias" else name
     owner = canonical(scope)
     return name if owner == scope else canonical(f"{owner}.{member}")
 
@@ -221,7 +229,7 @@ def canonical(name: str) -> str:
 def members(name: str, release: str | None = None) -> frozenset[str]:
     """The public names in a module or class, inherited ones included, in the newest release or the one given."""
     surface = surface_of(name)
-    index = surface.history.index(release) if surface else None
+    index = surface.history.position(release) if surface else None
     if surface is None or index is None:
         return frozenset()
     own = {
@@ -249,7 +257,7 @@ def known_modules(release: str | None = None) -> frozenset[str]:
     """
     found = set()
     for surface in map(_surface, FILES):
-        index = surface.history.index(release)
+        index = surface.history.position(release)
         if index is None or release in surface.history.unknown:
             continue
         for module, spans in surface.modules.items():
@@ -267,28 +275,31 @@ def versions(package: str) -> tuple[str, ...]:
 def signature(text: str) -> Signature:
     """Read "(a: array, /, *, stream: StreamOrDevice = None) -> array"."""
     function = cast(ast.FunctionDef, ast.parse(f"def f{text}: ...").body[0])
-    returns = function.returns and ast.unparse(function.returns)
-    return Signature(tuple(_parameters(function.args)), returns)
+    return Signature(tuple(_parameters(function.args)), _source(function.returns))
 
 
 def _parameters(arguments: ast.arguments) -> Iterator[Parameter]:
     positional: list[tuple[ast.arg, ParameterKind]] = [(arg, "positional-only") for arg in arguments.posonlyargs]
     positional += [(arg, "positional-or-keyword") for arg in arguments.args]
     defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
-    for (arg, kind), default in zip(positional, defaults):
+    for (arg, kind), default in zip(positional, defaults, strict=True):
         yield _parameter(arg, kind, default)
     if arguments.vararg:
         yield _parameter(arguments.vararg, "var-positional")
-    for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults):
+    for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         yield _parameter(arg, "keyword-only", default)
     if arguments.kwarg:
         yield _parameter(arguments.kwarg, "var-keyword")
 
 
 def _parameter(arg: ast.arg, kind: ParameterKind, default: ast.expr | None = None) -> Parameter:
-    return Parameter(arg.arg, kind, default and ast.unparse(default), arg.annotation and ast.unparse(arg.annotation))
+    return Parameter(arg.arg, kind, _source(default), _source(arg.annotation))
+
+
+def _source(node: ast.expr | None) -> str | None:
+    return None if node is None else ast.unparse(node)
 
 
 def _version_key(version: str) -> tuple[int, ...]:
-    """Raises ValueError unless the version is numbers and dots."""
-    return tuple(map(int, version.split(".")))
+    """The numbers of a version, as far as they go: of "0.31.0rc1" the first two."""
+    return tuple(map(int, takewhile(str.isdigit, version.split("."))))

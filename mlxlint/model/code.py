@@ -54,6 +54,7 @@ class FunctionCode:
         self.seen_at_analysis = -1
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
         self.running = 0
+        self.surveyed = False
 
     @property
     def parameters(self) -> list[cst.Param]:

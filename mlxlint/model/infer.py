@@ -51,7 +51,7 @@ from mlxlint.model.values import (
 if TYPE_CHECKING:
     from mlxlint.model.project import Project
 
-MAX_DEPTH = 8  # nested calls of the project's functions
+MAX_DEPTH = 6  # nested calls of the project's functions
 MAX_CONTEXTS = 12  # argument combinations for which one function is run
 MAX_STEPS = 400_000  # statements run for one module, all contexts together
 LOOP_PASSES = 3
@@ -142,6 +142,12 @@ class Interpreter:
         for code in list(queue):
             if code.seen_calls != code.seen_at_analysis:
                 self._record(code)
+
+    def survey(self, code: FunctionCode) -> None:
+        """See that the calls in a function's body are recorded, also in a module that is not being linted."""
+        if code.seen_at_analysis < 0 and not code.surveyed:
+            code.surveyed = True
+            self._run(code, self.generic_parameters(code), recording=True)
 
     def _record(self, code: FunctionCode) -> None:
         code.seen_at_analysis = code.seen_calls
@@ -406,8 +412,7 @@ class Interpreter:
             return self._produced(found if found is not None else _returned(name), name, node)
         if name in ("mlx.utils.tree_map", "mlx.utils.tree_map_with_path"):
             self._call_mapped(args)
-        entry_is_class = names.api.lookup(name)
-        if entry_is_class is not None and entry_is_class.kind == "class":
+        if names.kind(name) == "class":
             return Instance(name, None, args.positional, args.keywords, node=node)
         if name.startswith("mlx.nn.init.") and name.count(".") == 3:
             return Name(name + "()", None, node=node)

@@ -6,6 +6,7 @@ from typing import Optional
 
 from mlxlint.model import shapes
 from mlxlint.model.arguments import Arguments
+from mlxlint.model.code import ClassCode
 from mlxlint.model.values import (
     CERTAIN,
     LIKELY,
@@ -117,8 +118,14 @@ def function(name: str, args: Arguments) -> Optional[Value]:
     return None
 
 
+def _is_mlx(code: ClassCode) -> bool:
+    return any(name.startswith(("mlx.", "mlx_lm.")) or name == "?" for name in code.ancestry()[1])
+
+
 def method(instance: Instance, name: str, args: Arguments, receiver: Value) -> Optional[Value]:
     """The result of a method inherited from ``mlx.nn.Module`` or of an optimizer; None when not known here."""
+    if instance.type.startswith("torch.") or (instance.code is not None and not _is_mlx(instance.code)):
+        return None
     if name in ("parameters", "trainable_parameters"):
         return Tree("parameters")
     if name in ("freeze", "unfreeze", "train", "eval", "update", "load_weights", "apply", "set_dtype", "update_modules", "apply_to_modules"):

@@ -28,10 +28,18 @@ def canonical(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
+def kind(name: str) -> str | None:
+    """What a canonical name of MLX or MLX-LM is ("function", "class", ...), without reading its signatures."""
+    scope, _, member = name.rpartition(".")
+    surface = api.surface_of(scope)
+    runs = surface.runs(scope, member) if surface is not None else []
+    return runs[-1].kind if runs else None
+
+
 @lru_cache(maxsize=1024)
 def is_module(name: str) -> bool:
     """Whether a dotted name of a known package is a module rather than a member of one."""
     if of_mlx(name):
-        entry = api.lookup(name)
-        return name in ("mlx", "mlx_lm") or (entry is not None and entry.kind == "module")
+        return name in ("mlx", "mlx_lm") or kind(name) == "module"
     return name in _FOREIGN_MODULES

@@ -25,7 +25,6 @@ MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
 MAX_IMPORTERS = 40
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?[ \t]*([\w, \t]*)|import[ \t]+([\w., \t]+))", re.MULTILINE)
 _OUTSIDE = ("site-packages", "dist-packages")
-_NOT_OURS = frozenset({"mlx", "mlx_lm", "torch", "numpy"})
 
 
 class Project:
@@ -173,16 +172,12 @@ class Project:
             top = top.parent
         package = folder.relative_to(top).parts[:1]
         own = name.partition(".")[0]
-        if own in _NOT_OURS and (not package or package[0] != own) and not _module_file(folder, own):
-            return None
-        candidates = [*([] if (folder / "__init__.py").exists() else [folder]), top, *self.roots]
-        if "src" in top.parts or (top / "src").is_dir():
-            candidates.append(top / "src")
-        for candidate in candidates:
-            found = _module_file(candidate, name)
-            if found is not None and (not any(part in _OUTSIDE for part in found.parts) or candidate == top):
-                return found
-        return None
+        if package == (own,):
+            return _module_file(top, name)
+        if any(part in _OUTSIDE for part in top.parts):
+            return None  # another distribution of the same environment
+        candidates = [*([] if package else [folder]), top, *self.roots, *([top / "src"] if (top / "src").is_dir() else [])]
+        return next((found for c in candidates if (found := _module_file(c, name)) is not None), None)
 
     @cached_property
     def _by_name(self) -> dict[str, Path]:

@@ -417,16 +417,23 @@ def _union(a: Value, b: Value) -> Value:
     found: list[Value] = list(members(a))
     for new in members(b):
         for i, old in enumerate(found):
-            if type(old) is type(new) and (isinstance(old, (Array, Sequence, Dict)) or old.key() == new.key()):
-                merged = join(old, new)
-                if not isinstance(merged, (Either, Unknown)):
-                    found[i] = merged
-                    break
+            if _mergeable(old, new):
+                found[i] = join(old, new)
+                break
         else:
             found.append(new)
     if len(found) > MAX_MEMBERS:
         return UNKNOWN
     return found[0] if len(found) == 1 else Either(tuple(found), min(m.confidence for m in found))
+
+
+def _mergeable(a: Value, b: Value) -> bool:
+    """Whether the join of two values is one value rather than an alternative of two."""
+    if isinstance(a, Sequence) and isinstance(b, Sequence):
+        return a.kind == b.kind
+    if isinstance(a, (Const, Scalar)) and isinstance(b, (Const, Scalar)):
+        return scalar_type(a) is not None and scalar_type(a) == scalar_type(b) or a.key() == b.key()
+    return type(a) is type(b) and (isinstance(a, (Array, Dict)) or a.key() == b.key())
 
 
 def join_all(values: Any) -> Value:

@@ -11,7 +11,8 @@ from mlxlint.rule import Finding
 
 def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
     if context.statistics:
-        return text.write(findings, context, stream)
+        text.write(findings, context, stream)
+        return
     shared.write_lines([_line(finding, context) for finding in findings], stream)
 
 

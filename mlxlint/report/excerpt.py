@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Clip:
     text: str
     first: int
     last: int
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Excerpt:
         return max(map(len, self.labels))
 
     def lines(self, painter: Painter) -> Iterator[Line]:
-        code = painter.code([row.text for row in self.rows])
+        texts = [row.text for row in self.rows]
+        whole = all(row.whole for row in self.rows)  # half a string would give the wrong colours to all that follows
+        code: list[Line] = painter.code(texts) if whole else [[(text, "")] for text in texts]
         return self._beside(code) if len(self.rows) > 1 else self._below(code[0])
 
     def _below(self, code: Line) -> Iterator[Line]:
@@ -96,7 +100,7 @@ def _shown_rows(first: int, last: int) -> Iterator[int | None]:
 
 
 def clip(line: str, first: int, last: int, room: int) -> Clip:
-    """What of a line fits in ``room`` cells, with the characters ``first:last`` in the middle when all of it does not."""
+    """What of a line fits in ``room`` cells; the characters ``first:last`` are in the middle when not all of it does."""
     first = min(first, len(line))
     last = max(first, min(last, len(line)))
     begin, end = max(0, first - room), min(len(line), last + room, first + 2 * room)
@@ -106,14 +110,13 @@ def clip(line: str, first: int, last: int, room: int) -> Clip:
         return Clip("".join(shown), cells[first], cells[last])
     room -= 2 * len(ELLIPSIS)
     margin = max(room - (cells[last] - cells[first]), 0) // 2
-    left = min(max(cells[first] - margin, 0), max(cells[-1] - room, 0)) if begin + end else 0
-    kept = [i for i in range(len(shown)) if cells[i] >= left and cells[i + 1] <= left + room]
-    low, high = (kept[0], kept[-1] + 1) if kept else (first, first)
+    left = min(max(cells[first] - margin, 0), max(cells[-1] - room, 0))
+    low, high = bisect_left(cells, left), bisect_right(cells, left + room) - 1
     head = ELLIPSIS if begin + low > 0 else ""
     tail = ELLIPSIS if begin + high < len(line) else ""
     shift = len(head) - cells[low]
     text = head + "".join(shown[low:high]) + tail
-    return Clip(text, cells[first] + shift, cells[min(last, high)] + shift)
+    return Clip(text, cells[first] + shift, cells[min(last, high)] + shift, whole=False)
 
 
 def _laid_out(text: str) -> tuple[list[str], list[int]]:

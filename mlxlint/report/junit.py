@@ -21,7 +21,8 @@ def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -
         _add_suite(suites, shared.relative(path, context.root), list(group))
     if not findings:  # a report without a test counts as a failed run in some services
         suite = ET.SubElement(suites, "testsuite", {"name": "mlxlint", **_totals(1, 0)})
-        ET.SubElement(suite, "testcase", {"name": f"{shared.counted(context.files, 'file')} checked", "classname": "mlxlint"})
+        checked = f"{shared.counted(context.files, 'file')} checked"
+        ET.SubElement(suite, "testcase", {"name": checked, "classname": "mlxlint"})
     ET.indent(suites)
     # ASCII with character references is valid whatever the stream's encoding
     stream.write(ET.tostring(suites, encoding="us-ascii", xml_declaration=True).decode("ascii") + "\n")

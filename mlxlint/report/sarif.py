@@ -33,7 +33,7 @@ def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -
             }
         },
         "invocations": [{"executionSuccessful": True}],
-        "originalUriBaseIds": {_ROOT: {"uri": root.as_uri().rstrip("/") + "/"}},
+        "originalUriBaseIds": {_ROOT: {"uri": _folder_uri(root)}},
         "columnKind": "unicodeCodePoints",
         "newlineSequences": ["\r\n", "\n", "\r"],
         "results": [
@@ -109,16 +109,17 @@ class _Result:
         return result
 
     def _location(self, start: Position, end: Position) -> dict[str, Any]:
-        location: dict[str, Any] = {"physicalLocation": {"artifactLocation": self.artifact, "region": _region(start, end)}}
+        physical = {"artifactLocation": self.artifact, "region": _region(start, end)}
+        location: dict[str, Any] = {"physicalLocation": physical}
         if self.finding.cell is not None:
             location["logicalLocations"] = [{"name": shared.place(self.finding)}]
         return location
 
     def _related(self) -> Iterator[dict[str, Any]]:
         for number, reason in enumerate(self.finding.reasons):
-            known = reason.position is not None and self.finding.cell is None
-            place = self._location(reason.position, reason.position) if known and reason.position else {}
-            yield {"id": number, "message": {"text": reason.text}, **place}
+            at = reason.position if self.finding.cell is None else None
+            location = self._location(at, at) if at else {}
+            yield {"id": number, "message": {"text": reason.text}, **location}
 
     def _fix(self, fix: Fix) -> dict[str, Any] | None:
         """The fix, if a viewer may offer it: its text is sure to be wanted, and its rows are rows of the file."""
@@ -132,6 +133,11 @@ class _Result:
             replacements.append({"deletedRegion": _region(*region), "insertedContent": {"text": edit.content}})
         changes = [{"artifactLocation": self.artifact, "replacements": replacements}]
         return {"description": {"text": fix.title}, "artifactChanges": changes}
+
+
+def _folder_uri(folder: Path) -> str:
+    uri = folder.as_uri()
+    return uri if uri.endswith("/") else f"{uri}/"
 
 
 def _region(start: Position, end: Position) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What formats share: names of files and places, explanations, fingerprints, counts, and text that any reader accepts."""
+"""What formats share: names of files and places, explanations, counts, fingerprints, and text that any reader takes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def uri(path: str, root: PurePath) -> str:
 
 
 def repository(root: Path) -> Path:
-    """The nearest folder upwards that is a git checkout, where services that show reports start their names; else the root."""
+    """The git checkout around the root, from where services that show reports name files; else the root itself."""
     return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
 
 
@@ -68,7 +68,7 @@ def place(finding: Finding) -> str:
 
 
 def region(finding: Finding) -> tuple[Position, Position]:
-    """First and last position in the file. Rows of a notebook cell are no rows of its file: that gives the file's start."""
+    """First and last position in the file; its start for a notebook, as the rows of a cell are no rows of the file."""
     return (finding.start, finding.end) if finding.cell is None else (FILE_START, FILE_START)
 
 
@@ -105,7 +105,11 @@ def verified(verification: Verification) -> str:
     return verification.status + where + version + (f": {why}" if why else "")
 
 
-_FIX_LABEL = {Applicability.SAFE: "fix [*]", Applicability.UNSAFE: "fix (unsafe)", Applicability.MANUAL: "fix (by hand)"}
+_FIX_LABEL = {
+    Applicability.SAFE: "fix [*]",
+    Applicability.UNSAFE: "fix (unsafe)",
+    Applicability.MANUAL: "fix (by hand)",
+}
 
 
 def explanation(finding: Finding) -> Iterator[tuple[str, str]]:
@@ -163,7 +167,7 @@ def _rule_count(findings: list[Finding]) -> RuleCount:
 
 
 def fingerprints(findings: Sequence[Finding], context: ReportContext, root: Path) -> list[str]:
-    """For each finding a hash that stays the same when lines are added or removed elsewhere, and differs from all others."""
+    """For each finding a hash that no other has, and that stays when lines are added or removed elsewhere."""
     seen: Counter[tuple[str, str, str]] = Counter()
     hashes = []
     for finding in findings:

@@ -78,36 +78,43 @@ def _statistics(findings: Sequence[Finding]) -> Iterator[Line]:
     for count in counts:
         severity = count.severity.value
         mark = "[*]" if count.fixable == count.count else "[-]" if count.fixable else "[ ]"
-        yield [(f"{count.count:>{digits}}", "path"), (f"  {severity:<7}", severity), (f"  {count.code}  ", ""),
-               (mark, "good" if count.fixable else "weak"), (f" {count.name}", "message")]  # fmt: skip
+        yield [
+            (f"{count.count:>{digits}}  ", "path"),
+            (f"{severity:<7}", severity),
+            (f"  {count.code}  ", ""),
+            (mark, "good" if count.fixable else "weak"),
+            (f" {count.name}", "message"),
+        ]
     if counts:
         yield []
 
 
 def _summary(findings: Sequence[Finding], context: ReportContext) -> Iterator[Line]:
-    aside = "".join(_asides(context))
-    if not findings:
-        yield [("No problems found", "good"), (f" in {shared.counted(context.files, 'file')}{aside}.", "")]
-        return
-    numbers = Counter(finding.severity for finding in findings)
-    found = ", ".join(shared.counted(numbers[s], s.value) for s in Severity if numbers[s])
-    touched = len({finding.path for finding in findings})
-    fixable = _fixable(findings)
-    yield [(f"Found {found}", "message"), (f" in {touched} of {shared.counted(context.files, 'file')}{fixable}{aside}.", "")]
+    if findings:
+        numbers = Counter(finding.severity for finding in findings)
+        found = ", ".join(shared.counted(numbers[s], s.value) for s in Severity if numbers[s])
+        touched = len({finding.path for finding in findings})
+        where = f" in {touched} of {shared.counted(context.files, 'file')}{_fixable(findings)}"
+        yield [(f"Found {found}", "message"), (where, "")]
+    else:
+        yield [("No problems found", "good"), (f" in {shared.counted(context.files, 'file')}", "")]
+    asides = ", ".join(_asides(context))
+    if asides:
+        yield [(asides, "weak")]
 
 
 def _fixable(findings: Sequence[Finding]) -> str:
     safe = sum(shared.is_fixable(finding, Applicability.SAFE) for finding in findings)
     unsafe = sum(shared.is_fixable(finding, Applicability.UNSAFE) for finding in findings)
     parts = [f"{safe} fixable with --fix"] if safe else []
-    parts += [f"{unsafe} {'more' if safe else 'fixable'} with --fix --unsafe-fixes"] if unsafe else []
-    return "; " + ", ".join(parts) if parts else ""
+    parts += [f"{unsafe} {'more' if safe else 'fixable'} with --unsafe-fixes"] if unsafe else []
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def _asides(context: ReportContext) -> Iterator[str]:
     if context.suppressed:
-        yield f"; {context.suppressed} suppressed"
+        yield f"{context.suppressed} suppressed"
     if context.baselined:
-        yield f"; {context.baselined} in the baseline"
+        yield f"{context.baselined} in the baseline"
     if context.elapsed is not None:
-        yield f" ({context.elapsed:.1f} s)"
+        yield f"{context.elapsed:.1f} s"

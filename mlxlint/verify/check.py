@@ -32,10 +32,12 @@ def verify(
     prepared = [prepare(known.get(finding.code), finding.repro) for finding in findings]
     tasks = {canonical_key(task): task for task in prepared if isinstance(task, Task)}
     facts, results = run(list(tasks.values()), place or Place(device), limits, jobs)
-    by_key = dict(zip(tasks, results))
+    by_key = dict(zip(tasks, results, strict=True))
     verified = []
-    for finding, task in zip(findings, prepared):
-        result = by_key[canonical_key(task)] if isinstance(task, Task) else replace(task, device=facts.device, mlx=facts.mlx)
+    for finding, task in zip(findings, prepared, strict=True):
+        result = (
+            by_key[canonical_key(task)] if isinstance(task, Task) else replace(task, device=facts.device, mlx=facts.mlx)
+        )
         verified.append(with_verification(finding, result))
     return verified
 

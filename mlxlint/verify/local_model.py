@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
 from mlxlint.rule import Observation, raises, shown
-from mlxlint.verify.surface import Check, check, expected, mlx_lm_module, round_trip
+from mlxlint.verify.mlx_lm_surface import round_trip
+from mlxlint.verify.surface import Checks, expected
 
-CHECKS: dict[str, Check] = {}
+CHECKS = Checks("mlx-lm")
 PROMPT = "hello"
 
 
 @cache
 def loaded(path: str) -> tuple[Any, Any]:
-    model, tokenizer = mlx_lm_module("mlx_lm").load(path)
+    model, tokenizer = import_module("mlx_lm").load(path)
     return model, tokenizer
 
 
@@ -23,53 +25,58 @@ def tokens(tokenizer: Any) -> list[int]:
     return list(tokenizer.encode(PROMPT))
 
 
-@check("`load(lazy=True)` reads weights when they are evaluated", "mlx-lm", CHECKS)
+@CHECKS.add("`load(lazy=True)` reads weights when they are evaluated")
 def model_lazy_load(path: str) -> Observation:
     import mlx.core as mx
 
     start = mx.get_active_memory()
-    model, _ = mlx_lm_module("mlx_lm").load(path, lazy=True)
+    model, _ = import_module("mlx_lm").load(path, lazy=True)
     before = mx.get_active_memory() - start
     mx.eval(model.parameters())
     after = mx.get_active_memory() - start
     return shown(before < after / 2, f"{before} bytes after load, {after} after evaluation")
 
 
-@check("`generate` gives a string, also of one token", "mlx-lm", CHECKS)
+@CHECKS.add("`generate` gives a string, also of one token")
 def model_one_step(path: str) -> Observation:
-    text = mlx_lm_module("mlx_lm").generate(*loaded(path), PROMPT, max_tokens=1)
+    text = import_module("mlx_lm").generate(*loaded(path), PROMPT, max_tokens=1)
     return shown(isinstance(text, str), f"{type(text).__name__} of {len(text)} characters")
 
 
-@check("`stream_generate` yields a `GenerationResponse` for each token", "mlx-lm", CHECKS)
+@CHECKS.add("`stream_generate` yields a `GenerationResponse` for each token")
 def model_stream_generate(path: str) -> Observation:
-    responses = list(mlx_lm_module("mlx_lm").stream_generate(*loaded(path), PROMPT, max_tokens=3))
+    responses = list(import_module("mlx_lm").stream_generate(*loaded(path), PROMPT, max_tokens=3))
     kinds = {type(response).__name__ for response in responses}
     last = responses[-1]
-    return shown(kinds == {"GenerationResponse"}, f"{len(responses)} x {', '.join(kinds)}, finish reason {last.finish_reason}")
+    return shown(
+        kinds == {"GenerationResponse"}, f"{len(responses)} x {', '.join(kinds)}, finish reason {last.finish_reason}"
+    )
 
 
-@check("strings, token lists and arrays prompt `generate` alike", "mlx-lm", CHECKS)
+@CHECKS.add("strings, token lists and arrays prompt `generate` alike")
 def model_prompt_kinds(path: str) -> Observation:
     import mlx.core as mx
 
     model, tokenizer = loaded(path)
     ids = tokens(tokenizer)
-    texts = [mlx_lm_module("mlx_lm").generate(model, tokenizer, prompt, max_tokens=3) for prompt in (PROMPT, ids, mx.array(ids))]
+    texts = [
+        import_module("mlx_lm").generate(model, tokenizer, prompt, max_tokens=3)
+        for prompt in (PROMPT, ids, mx.array(ids))
+    ]
     return shown(len(set(texts)) == 1, f"{len(set(texts))} different texts of 3")
 
 
-@check("the model's own prompt cache survives saving and loading", "mlx-lm", CHECKS)
+@CHECKS.add("the model's own prompt cache survives saving and loading")
 def model_prompt_cache(path: str) -> Observation:
     import mlx.core as mx
 
     model, tokenizer = loaded(path)
-    made = mlx_lm_module("mlx_lm.models.cache").make_prompt_cache(model)
+    made = import_module("mlx_lm.models.cache").make_prompt_cache(model)
     mx.eval(model(mx.array([tokens(tokenizer)]), cache=made))
     return round_trip(made)
 
 
-@check("generation runs on a stream of its own, with `async_eval` and `clear_cache`", "mlx-lm", CHECKS)
+@CHECKS.add("generation runs on a stream of its own, with `async_eval` and `clear_cache`")
 def model_generation_stream(path: str) -> Observation:
     import mlx.core as mx
 
@@ -87,27 +94,27 @@ def model_generation_stream(path: str) -> Observation:
         mock.patch.object(mx, "clear_cache", side_effect=mx.clear_cache) as clear,
         mock.patch.object(type(model), "__call__", lambda self, *args, **options: watched(*args, **options)),
     ):
-        list(mlx_lm_module("mlx_lm").stream_generate(model, tokenizer, PROMPT, max_tokens=3))
+        list(import_module("mlx_lm").stream_generate(model, tokenizer, PROMPT, max_tokens=3))
     own = bool(used) and all(stream != default for stream in used)
     counts = f"async_eval {asynchronous.call_count} times, clear_cache {clear.call_count} times"
     return shown(own and asynchronous.called and clear.called, f"own stream: {own}, {counts}")
 
 
-@check("`batch_generate` takes token lists and rejects strings", "mlx-lm", CHECKS)
+@CHECKS.add("`batch_generate` takes token lists and rejects strings")
 def model_batch_generate(path: str) -> Observation:
     model, tokenizer = loaded(path)
-    batch = mlx_lm_module("mlx_lm").batch_generate
+    batch = import_module("mlx_lm").batch_generate
     rejected = raises(lambda: batch(model, tokenizer, [PROMPT, PROMPT], max_tokens=2) and None)
     ids = tokens(tokenizer)
     texts = batch(model, tokenizer, [ids, ids + ids], max_tokens=2).texts
     return shown(rejected.holds and len(texts) == 2, f"strings: {rejected.text}; token lists: {len(texts)} texts")
 
 
-@check("`batch_generate(max_tokens=1)` works", "mlx-lm", CHECKS)
+@CHECKS.add("`batch_generate(max_tokens=1)` works")
 def model_batch_one_token(path: str) -> Observation:
     model, tokenizer = loaded(path)
     try:
-        batch = mlx_lm_module("mlx_lm").batch_generate(model, tokenizer, [tokens(tokenizer)], max_tokens=1)
+        batch = import_module("mlx_lm").batch_generate(model, tokenizer, [tokens(tokenizer)], max_tokens=1)
     except ZeroDivisionError as error:
         return Observation(False, f"ZeroDivisionError: {error}")
     return expected(len(batch.texts), 1)

@@ -75,6 +75,6 @@ def fits_tuple(value: tuple[object, ...], hints: tuple[Any, ...], sizes: range) 
         return False
     if len(hints) == 2 and hints[1] is Ellipsis:
         hints = hints[:1] * len(value)
-    if len(hints) != len(value) or not all(fits(part, hint, sizes) for part, hint in zip(value, hints)):
+    if len(hints) != len(value) or not all(fits(part, hint, sizes) for part, hint in zip(value, hints, strict=True)):
         return False
     return math.prod(abs(part) for part in value if type(part) is int) <= MOST_ELEMENTS

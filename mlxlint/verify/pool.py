@@ -1,11 +1,12 @@
 """Worker processes: started, fed, watched and ended, so that a reproduction costs only itself.
 
-One thread watches all of them. A worker that ends, outlives its time or outgrows its memory is replaced; the task it was
-at is ``inconclusive`` with the reason. When :func:`run` returns or raises, no process and no file of it is left.
+One thread watches all of them. A worker that ends, outlives its time or outgrows its memory is replaced; the task it
+was at is ``inconclusive`` with the reason. When :func:`run` returns or raises, no process and no file of it is left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -20,7 +21,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from mlxlint.rule import Literal, Verification
 
@@ -31,6 +31,10 @@ MOST_WORKERS = 4
 TAIL = 2000
 LONGEST_REPLY = 1 << 16
 INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES")
+
+
+def folders(variable: str) -> tuple[str, ...]:
+    return tuple(os.path.abspath(part) for part in os.environ.get(variable, "").split(os.pathsep) if part)
 
 
 class VerifyError(Exception):
@@ -58,11 +62,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Place:
-    """Where reproductions run: the device, the Python, and folders with packages that come before its own."""
+    """Where reproductions run: the device, the Python (default: ``MLXLINT_PYTHON``, else this one), and folders whose
+    packages come before its own (default: those in ``MLXLINT_SITE``).
+    """
 
     device: str = "auto"
     python: str = field(default_factory=lambda: os.environ.get("MLXLINT_PYTHON") or sys.executable)
-    site: tuple[str, ...] = ()
+    site: tuple[str, ...] = field(default_factory=lambda: folders("MLXLINT_SITE"))
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,9 @@ class Job:
     alone: bool = False
 
 
-def run(tasks: Sequence[Task], place: Place, limits: Limits, jobs: int | None = None) -> tuple[Facts, list[Verification]]:
+def run(
+    tasks: Sequence[Task], place: Place, limits: Limits, jobs: int | None = None
+) -> tuple[Facts, list[Verification]]:
     """Run tasks in worker processes; results in the order of the tasks.
 
     Raises:
@@ -109,7 +117,7 @@ def wanted_workers(tasks: int) -> int:
 
 
 def roots(tasks: Iterable[Task]) -> dict[str, str]:
-    """Top-level packages of the tasks' modules, each with the folder it is in, for a worker that cannot find it itself."""
+    """Top-level packages of the tasks' modules, each with its folder, for a worker that cannot find it itself."""
     found = {}
     for package in {task.module.partition(".")[0] for task in tasks} | {"mlxlint"}:
         module = sys.modules[package]
@@ -126,6 +134,8 @@ class Pool:
 
     def __init__(self, place: Place, limits: Limits, roots: Mapping[str, str]) -> None:
         self.place, self.limits, self.roots = place, limits, roots
+        self.folder = Path(tempfile.mkdtemp(prefix="mlxlint-"))
+        self.started = 0
         self.workers: list[Worker] = []
         self.waiting: deque[Job] = deque()
         self.results: dict[int, Verification] = {}
@@ -137,6 +147,8 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
             worker.end()
+        kill_marked(str(self.folder))  # one that was being started when an exception came
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, tasks: Sequence[Task], jobs: int) -> tuple[Facts, list[Verification]]:
         self.waiting.extend(Job(index, task) for index, task in enumerate(tasks))
@@ -158,7 +170,9 @@ class Pool:
                 self.dismiss(worker)
         wanted = min(jobs, len(self.waiting) + sum(1 for worker in self.workers if worker.job))
         while len(self.workers) < max(1, wanted):
-            self.workers.append(Worker(self.place, self.limits, self.roots))
+            self.started += 1
+            folder = self.folder / str(self.started)
+            self.workers.append(Worker(self.place, self.limits, self.roots, folder))
         for worker in self.workers:
             if worker.idle and self.waiting and not (self.waiting[0].alone and worker.served):
                 worker.start(self.waiting.popleft())
@@ -192,7 +206,9 @@ class Pool:
             self.results[job.index] = result
 
     def give_up(self) -> None:
-        late = self.verdict("inconclusive", reason=f"not run: the {self.limits.total:g} s for all reproductions were over")
+        late = self.verdict(
+            "inconclusive", reason=f"not run: the {self.limits.total:g} s for all reproductions were over"
+        )
         for job in [*self.waiting, *(worker.job for worker in self.workers if worker.job)]:
             self.results[job.index] = late
 
@@ -207,7 +223,9 @@ class Pool:
     def verification(self, reply: Mapping[str, Any]) -> Verification:
         """What a worker's reply means."""
         if "hazard" not in reply:
-            return self.verdict(*(("skipped", None, reply["skipped"]) if "skipped" in reply else ("inconclusive", None, reply["error"])))
+            return self.verdict(
+                *(("skipped", None, reply["skipped"]) if "skipped" in reply else ("inconclusive", None, reply["error"]))
+            )
         holds, text = reply["hazard"]
         works, remedy = reply.get("remedy") or (True, "")
         evidence = f"{text}; remedy: {remedy}" if remedy else text
@@ -219,9 +237,10 @@ class Pool:
 class Worker:
     """One process with its pipes and its temporary folder."""
 
-    def __init__(self, place: Place, limits: Limits, roots: Mapping[str, str]) -> None:
+    def __init__(self, place: Place, limits: Limits, roots: Mapping[str, str], folder: Path) -> None:
         self.limits = limits
-        self.token = f"mlxlint-{uuid4().hex}"
+        self.folder = folder
+        self.folder.mkdir()
         self.job: Job | None = None
         self.served = 0
         self.facts: Facts | None = None
@@ -229,21 +248,29 @@ class Worker:
         self.deadline = time.monotonic() + limits.start_seconds
         self.buffer = b""
         self.tail = b""
-        self.folder = tempfile.mkdtemp(prefix="mlxlint-")
         requests, self.requests = os.pipe()
         self.replies, replies = os.pipe()
         config = {
-            "fds": (requests, replies), "device": place.device, "site": place.site, "roots": roots,
-            "memory": limits.memory, "cpu_seconds": limits.cpu_seconds,
+            "fds": (requests, replies),
+            "device": place.device,
+            "site": place.site,
+            "roots": roots,
+            "memory": limits.memory,
+            "cpu_seconds": limits.cpu_seconds,
         }
         try:
             self.process = subprocess.Popen(
-                [place.python, "-I", str(WORKER), json.dumps(config)], cwd=self.folder, env=self.environment(),
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                pass_fds=(requests, replies), start_new_session=True, bufsize=0,
+                [place.python, "-I", str(WORKER), json.dumps(config)],
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(requests, replies),
+                start_new_session=True,
+                bufsize=0,
             )
         except OSError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
             os.close(self.requests)
             os.close(self.replies)
             raise MlxMissing(f"{place.python} cannot be started: {error.strerror}") from None
@@ -255,10 +282,16 @@ class Worker:
         self.open_fds = {self.replies, self.output.fileno()}
 
     def environment(self) -> dict[str, str]:
-        """A small environment of the worker's own; the token marks every process that comes from it."""
+        """A small environment of the worker's own; the folder's name marks every process that comes from it."""
         kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        own = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), self.folder)
-        return {**kept, **own, "MLXLINT_WORKER": self.token, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+        own = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(self.folder))
+        return {
+            **kept,
+            **own,
+            "MLXLINT_WORKER": f"{self.folder}/",
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
 
     @property
     def idle(self) -> bool:
@@ -270,10 +303,8 @@ class Worker:
         self.tail = b""
         self.deadline = time.monotonic() + self.limits.seconds
         request = {"module": job.task.module, "function": job.task.function, "parameters": job.task.parameters}
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has just ended; `trouble` finds out how
             os.write(self.requests, json.dumps(request).encode() + b"\n")
-        except BrokenPipeError:
-            pass  # it has just ended; `trouble` finds out how
 
     def read(self, fd: int) -> None:
         """Take in what arrived: replies, or output, of which the end is kept to explain a crash."""
@@ -311,7 +342,11 @@ class Worker:
     def trouble(self) -> str | None:
         """Why this worker cannot go on, or None."""
         code = self.process.poll()
-        if code is not None and self.replies in select.select([self.replies], [], [], 0)[0] and self.replies in self.open_fds:
+        if (
+            code is not None
+            and self.replies in select.select([self.replies], [], [], 0)[0]
+            and self.replies in self.open_fds
+        ):
             return None  # its last words come first
         if code is not None:
             return f"{ending(code)}{self.last_words()}"
@@ -331,7 +366,7 @@ class Worker:
         """Kill the process and all that came from it; remove its folder."""
         for _ in range(5):
             kill_group(self.process.pid)
-            if not kill_marked(self.token):
+            if not kill_marked(f"{self.folder}/"):
                 break
         self.process.wait()
         self.output.close()
@@ -361,18 +396,16 @@ def resident_bytes(pid: int) -> int:
 
 
 def kill_group(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # macOS answers the latter for a group of zombies
-        pass
 
 
-def kill_marked(token: str) -> bool:
-    """Kill processes that left their group but still carry the worker's token (Linux); whether there were any."""
+def kill_marked(mark: str) -> bool:
+    """Kill processes that left their group but were started with a worker's folder (Linux); whether there were any."""
     marked = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if token.encode() in entry.read_bytes():
+            if f"MLXLINT_WORKER={mark}".encode() in entry.read_bytes():
                 marked.append(int(entry.parent.name))
         except OSError:
             continue  # gone, or another user's

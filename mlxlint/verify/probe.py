@@ -1,2 +1,142 @@
-"""x"""
-def probe() -> None: ...
+"""``mlxlint probe``: everything that mlxlint states about MLX, run on the MLX at hand and compared with the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlxlint import evidence
+from mlxlint.registry import rules
+from mlxlint.rule import Rule, Verification
+from mlxlint.verify import local_model, mlx_lm_surface, mlx_surface
+from mlxlint.verify.check import prepare
+from mlxlint.verify.pool import Facts, Limits, Place, Task, run
+
+MODEL_LIMITS = Limits(seconds=600, cpu_seconds=3600, memory=1 << 40, total=3600)
+PROBE_LIMITS = Limits(total=1800)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one rule's reproduction or one check showed. ``kind``: rule, surface or model."""
+
+    key: str
+    kind: str
+    statement: str
+    package: str
+    verification: Verification
+    expected: str
+
+    @property
+    def deviates(self) -> bool:
+        """Whether this is not as recorded (or, where nothing was recorded, not as stated)."""
+        return self.verification.status not in ("skipped", self.expected)
+
+    @property
+    def text(self) -> str:
+        return " · ".join(filter(None, (self.verification.evidence, self.verification.reason)))
+
+
+@dataclass(frozen=True)
+class Report:
+    """All outcomes on one MLX."""
+
+    facts: Facts
+    outcomes: list[Outcome]
+
+    @property
+    def deviations(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.deviates]
+
+    @property
+    def run(self) -> evidence.Run:
+        """Where this was run; without MLX-LM when nothing of it was."""
+        about_lm = any(outcome.package == "mlx-lm" for outcome in self.outcomes)
+        return evidence.Run(
+            self.facts.mlx, self.facts.mlx_lm if about_lm else None, self.facts.platform, self.facts.device
+        )
+
+    def record(self, path: Path) -> None:
+        """Merge rules and surface checks into a file of evidence; what is about a model stays out."""
+        results = {
+            outcome.key: (outcome.verification.status, outcome.text)
+            for outcome in self.outcomes
+            if outcome.kind != "model"
+        }
+        evidence.merge(path, self.run, results)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something to run, or a rule that cannot be."""
+
+    key: str
+    kind: str
+    text: str
+    package: str
+    task: Task | Verification
+
+
+def probe(
+    device: str = "auto",
+    *,
+    model: str | None = None,
+    place: Place | None = None,
+    known: Mapping[str, Rule] | None = None,
+    limits: Limits = PROBE_LIMITS,
+    packages: Iterable[str] = ("mlx", "mlx-lm"),
+) -> Report:
+    """Run all reproductions with their default parameters and all surface checks, on a local model too if one is given.
+
+    Raises:
+        MlxMissing, DeviceUnavailable: when reproductions cannot be run here.
+    """
+    place = place or Place(device)
+    wanted = set(packages)
+    stated = [one for one in (*of_rules(rules() if known is None else known), *of_surface()) if one.package in wanted]
+    facts, found = run([one.task for one in stated if isinstance(one.task, Task)], place, limits)
+    results = iter(found)
+    outcomes = [outcome(one, next(results) if isinstance(one.task, Task) else one.task, facts) for one in stated]
+    if model is not None:
+        outcomes += on_model(model, place)
+    return Report(facts, outcomes)
+
+
+def on_model(model: str, place: Place) -> Iterable[Outcome]:
+    """The checks on a local model, in one worker, so that it is loaded once."""
+    checks = local_model.CHECKS.values()
+    path = str(Path(model).resolve())
+    tasks = [Task(check.run.__module__, check.run.__name__, {"path": path}) for check in checks]
+    _, seen = run(tasks, place, MODEL_LIMITS, jobs=1)
+    for check, result in zip(checks, seen, strict=True):
+        yield Outcome(check.name, "model", check.statement, check.package, result, "confirmed")
+
+
+def of_rules(known: Mapping[str, Rule]) -> Iterable[Statement]:
+    for code, rule in known.items():
+        if rule.repro is not None:
+            yield Statement(
+                code, "rule", f"{rule.name}: {rule.summary()}", evidence.package_of(code), prepare(rule, {})
+            )
+
+
+def of_surface() -> Iterable[Statement]:
+    for check in (*mlx_surface.CHECKS.values(), *mlx_lm_surface.CHECKS.values()):
+        task = Task(check.run.__module__, check.run.__name__)
+        yield Statement(check.name, "surface", check.statement, check.package, task)
+
+
+def outcome(stated: Statement, result: Verification, facts: Facts) -> Outcome:
+    return Outcome(stated.key, stated.kind, stated.text, stated.package, result, expected(stated, facts))
+
+
+def expected(stated: Statement, facts: Facts) -> str:
+    """The status that was recorded on this release: on this platform and device if there, else on another."""
+    version = facts.mlx_lm if stated.package == "mlx-lm" else facts.mlx
+    same = [
+        seen for run, seen in evidence.recorded().get(stated.key, {}).items()
+        if run.version(stated.package) == version and seen.status != "skipped"
+    ]  # fmt: skip
+    nearest = sorted(same, key=lambda seen: (seen.run.device, seen.run.platform) != (facts.device, facts.platform))
+    return nearest[0].status if nearest else "confirmed"

@@ -20,7 +20,8 @@ import resource
 import signal
 import sys
 import warnings
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -28,7 +29,7 @@ TEXT_LIMIT = 300
 
 
 class Unusable(Exception):
-    """This process cannot serve; arguments: the kind of trouble (``missing`` or ``device``) and one line saying what."""
+    """This process cannot serve; arguments: what is wrong (``missing`` or ``device``) and one line saying it."""
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     try:
         session = Session(config["device"], config["memory"])
     except Unusable as trouble:
-        send(replies, dict(zip(("unusable", "text"), trouble.args)))
+        send(replies, dict(zip(("unusable", "text"), trouble.args, strict=True)))
         os._exit(0)
     send(replies, session.facts)
     own_pid = os.getpid()
@@ -64,7 +65,11 @@ def send(fd: int, message: dict[str, Any]) -> None:
 
 
 def confine() -> None:
-    """No core dumps, no network, and no life after the parent's."""
+    """No core dumps, no network, and no life after the parent's.
+
+    On Linux the network is gone for all code where the kernel lets a process leave it; elsewhere Python's sockets
+    refuse, and C++ code could still reach it.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
@@ -165,7 +170,9 @@ def choose(device: str, mx: Any) -> str:
     """The device to use: the one asked for, or Metal, else CUDA, else the CPU."""
     present = [name for name in ("metal", "cuda") if hasattr(mx, name) and getattr(mx, name).is_available()] + ["cpu"]
     if device != "auto" and device not in present:
-        raise Unusable("device", f"device `{device}` is not available here (MLX {mx.__version__} has {', '.join(present)})")
+        raise Unusable(
+            "device", f"device `{device}` is not available here (MLX {mx.__version__} has {', '.join(present)})"
+        )
     return present[0] if device == "auto" else device
 
 

@@ -1,0 +1,67 @@
+"""A call of an ``mlx.core`` operation, written as a function or as a method of an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.values import UNKNOWN, Value
+from mlxlint.rule import Insert, NodeEdit, Replace
+
+FUNCTION, METHOD = "mlx.core.", "mlx.core.array."
+
+
+@dataclass(frozen=True)
+class Operation:
+    """``mx.std(x, axis=0)`` and ``x.std(axis=0)`` alike: ``name`` "std", ``subject`` the node of ``x``."""
+
+    name: str
+    subject: cst.BaseExpression
+    arguments: ArgumentNodes
+    is_method: bool
+
+    def argument(self, index: Optional[int], *names: str) -> Optional[cst.BaseExpression]:
+        """The argument at a position, the subject not counted, or of one of some names."""
+        at = index if index is None or self.is_method else index + 1
+        found = self.arguments.get(at, *names)
+        return None if found is None else found.value
+
+    @property
+    def starred(self) -> bool:
+        return self.arguments.starred
+
+
+def operation(call: cst.Call, context: Context, names: frozenset[str]) -> Optional[Operation]:
+    """The operation that a call is when it is one of ``names`` ("std", "linalg.norm"), its subject given plainly."""
+    callee = context.callee(call)
+    if callee is None or not callee.startswith(FUNCTION):
+        return None
+    is_method = callee.startswith(METHOD)
+    name = callee[len(METHOD if is_method else FUNCTION) :]
+    if name not in names:
+        return None
+    arguments = ArgumentNodes(call)
+    if is_method:
+        subject = call.func.value if isinstance(call.func, cst.Attribute) else None
+    else:
+        subject = arguments.positional[0].value if arguments.positional else None
+    return None if subject is None else Operation(name, subject, arguments, is_method)
+
+
+def produced_by(value: Value, *names: str) -> bool:
+    """Whether an array is the result of one of the operations, as function or method."""
+    op = getattr(value, "op", None)
+    if value is UNKNOWN or not isinstance(op, str) or not op.startswith(FUNCTION):
+        return False
+    return op.removeprefix(METHOD).removeprefix(FUNCTION) in names
+
+
+def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
+    """The edit that gives a call one more keyword argument (``"axis=-1"``)."""
+    if call.args:
+        return Insert(call.args[-1].value, f", {keyword}", after=True)
+    return Replace(call, f"{context.text(call.func)}({keyword})")

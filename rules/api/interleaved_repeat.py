@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import constant
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._shared import is_port
+
+
+class InterleavedRepeat(Rule):
+    """`mx.repeat` in place of `Tensor.repeat`
+
+    ## What it does
+    Finds `mx.repeat` without an axis, or given several positional counts. In a file that speaks of PyTorch, every
+    `mx.repeat` along an axis that is longer than one is noted as information.
+
+    ## PyTorch and MLX
+    `Tensor.repeat` tiles: `[1, 2]` becomes `[1, 2, 1, 2]`. `mx.repeat` repeats each element, as `repeat_interleave`
+    does: `[1, 1, 2, 2]`; without an axis it also flattens. `mx.tile` is the counterpart of `Tensor.repeat`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    loops = mx.repeat(mx.arange(3), 2)  # torch.arange(3).repeat(2) gives 0, 1, 2, 0, 1, 2
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    loops = mx.tile(mx.arange(3), 2)
+    ```
+
+    Where each element is to be repeated (`repeat_interleave`), give the axis.
+
+    ## References
+    - [mlx.core.repeat](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.repeat.html)
+    """
+
+    code = "MLX457"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`mx.repeat` {effect}; `Tensor.repeat` tiles, as `mx.tile`"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) != "mlx.core.repeat":
+            return
+        arguments = context.arguments(node)
+        subject = context.argument(node, 0, "array", "a")
+        if arguments.starred or subject is None or constant(context.value(context.argument(node, 1, "repeats")), int) == 1:
+            return
+        axis = context.argument(node, 2, "axis")
+        array = context.array(subject)
+        if axis is None:
+            effect, severity = "without an axis repeats each element and flattens", Severity.WARNING
+        elif array is None or array.shape is None or not is_port(context):
+            return
+        else:
+            at = constant(context.value(axis), int)
+            if not isinstance(at, int) or not -len(array.shape) <= at < len(array.shape) or array.shape[at] in (1, None):
+                return
+            effect, severity = "repeats each element", Severity.INFO
+        context.report(self, node, because=[subject], severity=severity, confidence=Confidence.LIKELY, effect=effect)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([0, 1, 2])
+        expected = [0, 1, 2, 0, 1, 2]
+        return Evidence(differs(mx.repeat(x, 2), expected), agrees(mx.tile(x, 2), expected))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Const
+from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import Operation, operation, with_keyword
+from mlxlint.rules._shared import default_severity
+
+ESTIMATES = frozenset({"std", "var"})
+
+
+class PopulationVariance(Rule):
+    """Standard deviation or variance without `ddof`
+
+    ## What it does
+    Finds `std` and `var` without `ddof`. It is a warning in a file that speaks of PyTorch and information elsewhere, and
+    where the variance of the last axis is used to normalise, as layer normalisation does in both libraries.
+
+    ## PyTorch and MLX
+    PyTorch divides by N - 1 by default (the sample estimate), MLX by N (`ddof=0`, as NumPy). Of a single element, PyTorch
+    gives NaN and MLX 0.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    spread = mx.std(mx.array([1.0, 2.0, 4.0]))  # torch.std gives 1.53
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    spread = mx.std(mx.array([1.0, 2.0, 4.0]), ddof=1)
+    ```
+
+    ## Fix safety
+    Unsafe: the value changes, to that of PyTorch's default. Where PyTorch was called with `unbiased=False` or
+    `correction=0`, state `ddof=0` instead.
+
+    ## References
+    - [mlx.core.std](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.std.html)
+    """
+
+    code = "MLX453"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
+    message = "`{name}` divides by N, `torch.{name}` by N - 1 unless told otherwise: say which with `ddof`"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        found = operation(node, context, ESTIMATES)
+        if found is None or found.starred or found.argument(2, "ddof", "correction") is not None or context.array(found.subject) is None:
+            return
+        severity = Severity.INFO if _normalises(node, found, context) else default_severity(context)
+        fix = NodeFix("Divide by N - 1", [with_keyword(node, "ddof=1", context)], Applicability.UNSAFE)
+        context.report(
+            self, node, because=[found.subject], severity=severity, confidence=Confidence.LIKELY, name=found.name,
+            fix=fix, repro={"name": found.name},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(name: str = "std") -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([1.0, 2.0, 4.0])
+        expected = {"std": 1.5275252, "var": 2.3333333}[name]
+        return Evidence(differs(getattr(mx, name)(x), expected), agrees(getattr(mx, name)(x, ddof=1), expected))
+
+
+def _normalises(node: cst.Call, found: Operation, context: Context) -> bool:
+    """Whether this is the variance of layer normalisation: of the last axis, kept, with an epsilon added."""
+    axis, kept = context.value(found.argument(0, "axis")), context.value(found.argument(1, "keepdims"))
+    if not (isinstance(axis, Const) and axis.value == -1 and isinstance(kept, Const) and kept.value is True):
+        return False
+    parent = context.parent(node)
+    return isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, cst.Add)

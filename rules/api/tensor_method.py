@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import api
+from mlxlint.model.values import CERTAIN
+from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, raises
+from mlxlint.rules.api import _names, _proof
+from mlxlint.rules.api._guards import is_guarded
+
+AMBIGUOUS = frozenset({"data", "indices", "values", "type", "index"})  # common on objects that are no arrays
+
+
+class TensorMethod(Rule):
+    """A method or attribute of PyTorch's tensors that MLX's arrays lack
+
+    ## What it does
+    Finds methods and attributes of `torch.Tensor` read from an MLX array that has none of that name: `unsqueeze`,
+    `permute`, `float`, `masked_fill`, `clamp`, `to`, `cpu`, `numel`, `gather`, `nonzero`, ...
+
+    ## PyTorch and MLX
+    Most of what is a method in PyTorch is a function of `mlx.core` in MLX, often under NumPy's name. Reading an
+    attribute that an array does not have raises `AttributeError`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    mask = mx.array([1, 1, 0])
+    weights = mask.unsqueeze(-1).float()
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    mask = mx.array([1, 1, 0])
+    weights = mx.expand_dims(mask, -1).astype(mx.float32)
+    ```
+
+    ## Fix safety
+    Safe where the two are known to agree and the object is surely an array. Unsafe where they agree on usual values
+    only (`chunk`, when the axis divides evenly), and where it rests on a convention that the object is an array.
+
+    ## References
+    - [mlx.core.array](https://ml-explore.github.io/mlx/build/html/python/array.html)
+    """
+
+    code = "MLX402"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
+    message = "MLX arrays have no `{name}`: {instead}"
+
+    def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
+        array = context.array(node.value)
+        name = node.attr.value
+        if array is None or name in api.members("mlx.core.array"):
+            return
+        entry = _names.table()["tensor"].get(name)
+        if entry is None or (array.confidence < CERTAIN and name in AMBIGUOUS) or is_guarded(node, name, context):
+            return
+        rewrite = _names.rewrite(entry, node, node.value, context)
+        context.report(
+            self, node.attr, because=[node.value], name=name, instead=_names.instead(entry, rewrite),
+            fix=rewrite.fix(array.confidence == CERTAIN) if rewrite is not None else None, repro={"name": name},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(name: str = "unsqueeze") -> Evidence:
+        import mlx.core as mx
+
+        hazard = raises(lambda: getattr(mx.array([1.0]), name), AttributeError)
+        return Evidence(hazard, _proof.remedy("tensor", name))

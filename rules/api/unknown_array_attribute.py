@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import api
+from mlxlint.model.values import CERTAIN
+from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rules.api import _names
+from mlxlint.rules.api._guards import is_guarded
+
+AUTOGRAD = frozenset(
+    "backward detach detach_ grad grad_fn is_leaf register_hook requires_grad requires_grad_ retain_grad".split()
+)
+
+
+class UnknownArrayAttribute(Rule):
+    """A method or attribute that MLX's arrays do not have
+
+    ## What it does
+    Finds attributes read from what is surely an MLX array, and that arrays do not have.
+
+    ## PyTorch and MLX
+    Arrays have some fifty methods; the other operations are functions of `mlx.core`. Anything else raises
+    `AttributeError`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    x = mx.array([1.0, 2.0])
+    y = x.floor_to(0.5)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    x = mx.array([1.0, 2.0])
+    y = mx.floor(x / 0.5) * 0.5
+    ```
+
+    ## References
+    - [mlx.core.array](https://ml-explore.github.io/mlx/build/html/python/array.html)
+    """
+
+    code = "MLX403"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "MLX arrays have no `{name}`{instead}"
+
+    def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
+        array = context.array(node.value)
+        name = node.attr.value
+        if array is None or array.confidence < CERTAIN or name.startswith("__") or name in api.members("mlx.core.array"):
+            return
+        if name in AUTOGRAD or name in _names.table()["tensor"] or _names.in_place(name) or is_guarded(node, name, context):
+            return
+        function = api.lookup(f"mlx.core.{name}")
+        instead = f": it is the function `mx.{name}`" if function is not None and function.kind == "function" else ""
+        context.report(self, node.attr, because=[node.value], name=name, instead=instead, repro={"name": name})
+
+    @staticmethod
+    def repro(name: str = "floor_to") -> Evidence:
+        import mlx.core as mx
+
+        hazard = raises(lambda: getattr(mx.array([1.0]), name), AttributeError)
+        return Evidence(hazard, shown(hasattr(mx.array, "reshape"), "arrays have the methods of the API data"))

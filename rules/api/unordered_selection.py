@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import CERTAIN, LIKELY, Array, Const, as_array, constant
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, shown
+from mlxlint.rules._operations import Operation, operation, produced_by
+
+SELECTIONS = frozenset({"topk", "argpartition", "partition"})
+IN_ORDER = frozenset({"builtins.zip", "builtins.enumerate", "builtins.list"})
+
+
+class UnorderedSelection(Rule):
+    """Taking a partial selection as sorted
+
+    ## What it does
+    Finds results of `topk`, `argpartition` and `partition` that are used by position: one entry or a part of `topk`'s
+    result (`[..., -1:]` as "the k-th largest"), its entries as a list. The first or last k of `argpartition` in place of
+    a sorted top k are noted as information, since some uses do not depend on the order.
+
+    ## PyTorch and MLX
+    `torch.topk` returns the largest first. `mx.topk` is a partition: it returns the k largest in no particular order, and
+    `argpartition` only separates the k smallest from the rest.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    logits = mx.random.normal((2, 100))
+    smallest_kept = mx.topk(logits, 10)[..., -1:]
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    logits = mx.random.normal((2, 100))
+    smallest_kept = mx.min(mx.topk(logits, 10), axis=-1, keepdims=True)
+    ```
+
+    For the k best in order, `mx.argsort(-logits, axis=-1)[..., :10]`.
+
+    ## References
+    - [mlx.core.topk](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.topk.html)
+    """
+
+    code = "MLX452"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`mx.{operation}` does not sort: {use}"
+
+    def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        array = context.array(node.value)
+        if array is None or not produced_by(array, *SELECTIONS) or not isinstance(array.node, cst.Call):
+            return
+        found = operation(array.node, context, SELECTIONS)
+        part = None if found is None else _selected_part(node, found, array.rank, context)
+        if found is None or part is None or not _picks(part, context):
+            return
+        if found.name != "topk":
+            if isinstance(part, cst.Slice):
+                use = f"`{context.brief(node)}` holds the selected in no particular order, not best first"
+                context.report(self, node, because=[node.value], severity=Severity.INFO, operation=found.name, use=use)
+        elif constant(context.value(found.argument(0, "k")), int) != 1:
+            self._report(node, context, f"`{context.brief(node)}` is not of a known rank", array)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        callee = context.callee(node)
+        if callee == "mlx.core.array.tolist":
+            array = as_array(context.receiver(node))
+        elif callee in IN_ORDER and node.args:
+            array = next((a for a in (context.array(arg.value) for arg in node.args) if produced_by(a or Array(), "topk")), None)
+        else:
+            return
+        if array is not None and produced_by(array, "topk"):
+            self._report(node, context, "this list is not the largest first", array)
+
+    def visit_For(self, node: cst.For, context: Context) -> None:
+        array = context.array(node.iter)
+        if array is not None and produced_by(array, "topk"):
+            self._report(node.iter, context, "the loop does not see the largest first", array)
+
+    def _report(self, node: cst.CSTNode, context: Context, use: str, array: Array) -> None:
+        confidence = Confidence.CERTAIN if array.confidence == CERTAIN else Confidence.LIKELY
+        reason = [("the result of `mx.topk`", array.node)] if array.node is not None and array.node is not node else []
+        context.report(self, node, because=reason, confidence=confidence, operation="topk", use=use)
+
+    @staticmethod
+    def repro(k: int = 3) -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([5.0, 1.0, 4.0, 2.0, 3.0, 9.0, 7.0, 8.0])
+        got, ordered = mx.topk(x, k).tolist(), mx.sort(x)[::-1][:k].tolist()
+        hazard = shown(got != ordered, f"mx.topk: {got}, torch.topk: {ordered}")
+        return Evidence(hazard, agrees(mx.min(mx.topk(x, k)), ordered[-1]))
+
+
+def _selected_part(node: cst.Subscript, found: Operation, rank: int | None, context: Context) -> cst.BaseSlice | None:
+    """What a subscript asks of the axis along which the selection was made."""
+    given = found.argument(1, "axis")
+    axis = -1 if given is None else constant(context.value(given), int)
+    if not isinstance(axis, int) or found.starred:
+        return None
+    parts: list[cst.BaseSlice | None] = [element.slice for element in node.slice]
+    dots = next((i for i, p in enumerate(parts) if isinstance(p, cst.Index) and _is_ellipsis(p.value, context)), None)
+    if rank is None:
+        known = dots is not None if axis < 0 else dots is None
+        return parts[axis] if (known or len(parts) > 1) and -len(parts) <= axis < len(parts) else None
+    if dots is not None:
+        parts[dots : dots + 1] = [None] * (rank - len(parts) + 1)
+    return parts[axis % rank] if rank and axis % rank < len(parts) else None
+
+
+def _picks(part: cst.BaseSlice, context: Context) -> bool:
+    if isinstance(part, cst.Slice):
+        return part.lower is not None or part.upper is not None
+    value = context.value(part.value) if isinstance(part, cst.Index) else None
+    return isinstance(value, Const) and isinstance(value.value, int)
+
+
+def _is_ellipsis(node: cst.BaseExpression, context: Context) -> bool:
+    value = context.value(node)
+    return isinstance(value, Const) and value.value is ...

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import LIKELY, POSSIBLE, Array, constant
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules._operations import METHOD, FUNCTION, operation
+
+ALWAYS = frozenset({"topk", "sort", "cummax", "cummin"})
+ALONG_AN_AXIS = frozenset({"max", "min", "median"})
+PAIRS = ALWAYS | ALONG_AN_AXIS
+
+
+class ValuesOnlyResult(Rule):
+    """Taking values and indices from an operation that returns values only
+
+    ## What it does
+    Finds results of `topk`, `sort`, `cummax`, `cummin`, and of `max`, `min`, `median` along an axis, that are unpacked
+    into two names, or of which `[0]` or `[1]` is taken as if they were a pair.
+
+    ## PyTorch and MLX
+    In PyTorch these return a pair of values and indices. In MLX they return one array, the values. Unpacking it walks
+    over its first axis: it raises `ValueError` unless that axis has just as many entries as there are names, and then
+    the rows are silently taken for values and indices. `[0]` and `[1]` pick a row likewise.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    scores = mx.random.normal((8, 100))
+    best, where = mx.max(scores, axis=1)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    scores = mx.random.normal((8, 100))
+    best = mx.max(scores, axis=1)
+    where = mx.argmax(scores, axis=1)
+    ```
+
+    For `topk`, `indices = mx.argsort(-scores, axis=-1)[..., :k]` and `mx.take_along_axis(scores, indices, axis=-1)`.
+
+    ## References
+    - [mlx.core.max](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.max.html)
+    """
+
+    code = "MLX450"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`mx.{operation}` returns one array, the values: {use}"
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        target = node.targets[0].target
+        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != 2:
+            return
+        array = context.array(node.value)
+        if array is None or any(isinstance(element, cst.StarredElement) for element in target.elements):
+            return
+        name = _operation_of(array, context)
+        if name is None or (name not in ("topk",) and array.shape is not None and array.shape[:1] == (2,)):
+            return
+        text = context.brief(target)
+        self._report(node.value, context, name, f"`{text}` unpacks its first axis, not values and indices", node.value)
+
+    def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        if not isinstance(node.value, cst.Call) or len(node.slice) != 1 or not isinstance(node.slice[0].slice, cst.Index):
+            return
+        found = operation(node.value, context, PAIRS)
+        at = constant(context.value(node.slice[0].slice.value), int)
+        if found is None or at not in (0, 1):
+            return
+        subject, result = context.array(found.subject), context.array(node.value)
+        if result is None or result.rank == 0 or (subject is not None and subject.rank == 1) or _operation_of(result, context) is None:
+            return
+        if found.name == "sort" and (subject is None or subject.rank is None):
+            return
+        first_axis = constant(context.value(found.argument(1 if found.name == "topk" else 0, "axis")), int) == 0
+        use = f"`[{at}]` picks row {at}, not the {'indices' if at else 'values'}"
+        self._report(node, context, found.name, use, found.subject, POSSIBLE if first_axis else LIKELY)
+
+    def _report(
+        self, node: cst.CSTNode, context: Context, name: str, use: str, because: cst.CSTNode, confidence: int = 2
+    ) -> None:
+        context.report(
+            self, node, because=[because], confidence=confidence, operation=name, use=use,
+            severity=Severity.ERROR if confidence == 2 else Severity.WARNING, repro={"name": name},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(name: str = "max") -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([[1.0, 3.0, 2.0], [6.0, 5.0, 4.0], [7.0, 9.0, 8.0]])
+
+        def unpack() -> mx.array:
+            values, indices = mx.topk(x, 2) if name == "topk" else getattr(mx, name)(x, axis=1)
+            return values
+
+        return Evidence(raises(unpack, ValueError), agrees(mx.argmax(x, axis=1), [1, 0, 1]))
+
+
+def _operation_of(array: Array, context: Context) -> str | None:
+    """The operation that made an array, when it is one that PyTorch answers with a pair."""
+    name = (array.op or "").removeprefix(METHOD).removeprefix(FUNCTION)
+    if name in ALWAYS:
+        return name
+    if name in ALONG_AN_AXIS and isinstance(array.node, cst.Call):
+        found = operation(array.node, context, ALONG_AN_AXIS)
+        return name if found is not None and found.argument(0, "axis") is not None else None
+    return None

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import LIKELY
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import operation, with_keyword
+
+SOFTMAX = frozenset({"softmax"})
+
+
+class WholeArraySoftmax(Rule):
+    """`mx.softmax` without an axis
+
+    ## What it does
+    Finds `mx.softmax(x)` without `axis` where `x` is not known to have a single axis.
+
+    ## PyTorch and MLX
+    `torch.softmax` demands a dimension, and modules such as `nn.Softmax` are used with the last. `mx.softmax` without an
+    axis normalises over the whole array: all entries sum to one instead of each row. `mlx.nn.softmax` takes the last axis.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    weights = mx.softmax(mx.random.normal((4, 16)))
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    weights = mx.softmax(mx.random.normal((4, 16)), axis=-1)
+    ```
+
+    ## Fix safety
+    Unsafe: the last axis is the likely one, not the certain one.
+
+    ## References
+    - [mlx.core.softmax](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.softmax.html)
+    """
+
+    code = "MLX456"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
+    message = "`mx.softmax` without `axis` normalises over the whole array, not over each row"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        found = operation(node, context, SOFTMAX)
+        if found is None or found.starred or found.argument(0, "axis") is not None:
+            return
+        array = context.array(found.subject)
+        rank = None if array is None else array.rank
+        if rank in (0, 1):
+            return
+        fix = NodeFix("Normalise over the last axis", [with_keyword(node, "axis=-1", context)], Applicability.UNSAFE)
+        context.report(self, node, because=[found.subject], confidence=2 if rank else LIKELY, fix=fix)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        x = mx.zeros((2, 2))
+        return Evidence(differs(mx.softmax(x), [[0.5, 0.5]] * 2), agrees(mx.softmax(x, axis=-1), [[0.5, 0.5]] * 2))

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.tree import dotted, walk
+from mlxlint.model.values import LIKELY, POSSIBLE, Array, as_array
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules.indexing._copies import copied_from
+
+
+class WriteThroughCopy(Rule):
+    """Writing to a slice or reshape in order to change the array it was taken from
+
+    ## What it does
+    Finds in-place writes (`s[...] = v`, `s += v`) to a name bound to a slice, reshape, transpose or split of an MLX array,
+    or to a loop variable over an array's rows, where the array is used further on and the name is not.
+
+    ## PyTorch and MLX
+    In PyTorch such a name is a view: writing to it changes the array. In MLX it is an array of its own, and the write is
+    lost.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    boxes = mx.ones((5, 4))
+    xs = boxes[:, 0::2]
+    xs -= 0.5
+    print(boxes)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    boxes = mx.ones((5, 4))
+    boxes[:, 0::2] -= 0.5
+    print(boxes)
+    ```
+
+    ## References
+    - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)
+    """
+
+    code = "MLX104"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{name}` is a copy of part of `{source}`, not a view: writing to it leaves `{source}` as it was"
+
+    def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
+        if isinstance(node.target, cst.Name):
+            self._check(node, node.target, False, context)
+        elif isinstance(node.target, cst.Subscript) and isinstance(node.target.value, cst.Name):
+            self._check(node, node.target.value, True, context)
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        target = node.targets[0].target
+        if isinstance(target, cst.Subscript) and isinstance(target.value, cst.Name):
+            self._check(node, target.value, True, context)
+
+    def _check(self, node: cst.CSTNode, name: cst.Name, into: bool, context: Context) -> None:
+        array = context.array(name)
+        source = None if array is None else _source(array, context)
+        if array is None or source is None:
+            return
+        root = dotted(source)
+        if root is None or root == name.value:
+            return
+        scope = _scope(node, context)
+        later = _later(node, name.value, array.node, scope, context)
+        kept = "." in root or any(dotted(n) == root for n in later)
+        if not kept and not _is_parameter(root, context, node):
+            return
+        read = any(isinstance(n, cst.Name) and n.value == name.value for n in later if not _is_written(n, context))
+        confidence = LIKELY if not read or (into and "." in root) else POSSIBLE
+        context.report(self, node, because=[source], confidence=confidence, name=name.value, source=root)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        x, y = mx.zeros((2, 2)), mx.zeros((2, 2))
+        row = x[0]
+        row += 5.0
+        y[0] += 5.0
+        return Evidence(differs(x, [[5, 5], [0, 0]]), agrees(y, [[5, 5], [0, 0]]))
+
+
+def _source(array: Array, context: Context) -> Optional[cst.BaseExpression]:
+    """The expression of the array that this one would be a view of."""
+    if array.op == "iteration" and isinstance(array.node, cst.BaseExpression):
+        return array.node if as_array(context.value(array.node)) is not None else None
+    return copied_from(array.node, context)
+
+
+def _scope(node: cst.CSTNode, context: Context) -> cst.CSTNode:
+    function = context.enclosing(node, cst.FunctionDef, within_function=False)
+    return function.body if function is not None else context.tree
+
+
+def _later(
+    write: cst.CSTNode, name: str, origin: Optional[cst.CSTNode], scope: cst.CSTNode, context: Context
+) -> list[cst.CSTNode]:
+    """Names and attributes read after a write: below it, and in a loop around it also above it."""
+    loop = context.enclosing(write, cst.For, cst.While)
+    renewed = loop is not None and (origin is None or any(n is origin for n in walk(loop)))  # bound anew on each pass
+    order = list(walk(scope))
+    start = next((i for i, n in enumerate(order) if n is write), len(order))
+    found = order[start + sum(1 for _ in walk(write)) :]
+    if loop is not None:
+        inside = {id(n) for n in walk(write)}
+        found += [n for n in walk(loop) if id(n) not in inside and not (renewed and dotted(n) == name)]
+    return [n for n in found if isinstance(n, (cst.Name, cst.Attribute)) and not _is_bound(n, context) and _is_same(n, name, scope, context)]
+
+
+def _is_same(node: cst.CSTNode, name: str, scope: cst.CSTNode, context: Context) -> bool:
+    """Whether a name in a nested function is still the one of the scope, not one of its own."""
+    function = context.enclosing(node, cst.FunctionDef, within_function=False)
+    if not isinstance(node, cst.Name) or node.value != name or function is None or function.body is scope:
+        return True
+    return not any(isinstance(n, cst.Name) and n.value == name and _is_bound(n, context) for n in walk(function))
+
+
+def _is_bound(node: cst.CSTNode, context: Context) -> bool:
+    parent = context.parent(node)
+    if isinstance(parent, cst.Element) and isinstance(context.parent(parent), (cst.Tuple, cst.List)):
+        node, parent = parent, context.parent(context.parent(parent) or parent)
+    return isinstance(parent, (cst.AssignTarget, cst.Param, cst.NameItem, cst.For)) or _is_attribute_name(node, context)
+
+
+def _is_attribute_name(node: cst.CSTNode, context: Context) -> bool:
+    parent = context.parent(node)
+    return isinstance(parent, cst.Attribute) and parent.attr is node or isinstance(parent, cst.Arg) and parent.keyword is node
+
+
+def _is_written(node: cst.CSTNode, context: Context) -> bool:
+    """Whether a name only stands where it is written to: ``s += v``, ``s[...] = v``."""
+    parent = context.parent(node)
+    if isinstance(parent, cst.AugAssign):
+        return parent.target is node
+    if isinstance(parent, cst.Subscript) and parent.value is node:
+        above = context.parent(parent)
+        return isinstance(above, cst.AssignTarget) or (isinstance(above, cst.AugAssign) and above.target is parent)
+    return False
+
+
+def _is_parameter(root: str, context: Context, node: cst.CSTNode) -> bool:
+    code = context.enclosing_function(node)
+    return code is not None and any(p.name.value == root for p in code.parameters)

@@ -1,0 +1,65 @@
+"""What rules about ``nn.losses`` share."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.values import Array, Value, as_array, constant
+
+PREFIX = "mlx.nn.losses."
+# Position of `reduction` and its default.
+REDUCTIONS = {
+    "binary_cross_entropy": (4, "mean"),
+    "cosine_similarity_loss": (4, "none"),
+    "cross_entropy": (5, "none"),
+    "gaussian_nll_loss": (5, "mean"),
+    "hinge_loss": (2, "none"),
+    "huber_loss": (3, "none"),
+    "kl_div_loss": (3, "none"),
+    "l1_loss": (2, "mean"),
+    "log_cosh_loss": (2, "none"),
+    "margin_ranking_loss": (4, "none"),
+    "mse_loss": (2, "mean"),
+    "nll_loss": (3, "none"),
+    "smooth_l1_loss": (3, "mean"),
+    "triplet_loss": (7, "none"),
+}
+
+
+def loss_name(call: cst.Call, context: Context, *names: str) -> Optional[str]:
+    """The loss that is called ("cross_entropy"), when it is one of ``names`` (default: any) and its arguments are plain."""
+    callee = context.callee(call)
+    if callee is None or not callee.startswith(PREFIX) or ArgumentNodes(call).starred:
+        return None
+    name = callee[len(PREFIX) :]
+    return name if name in (names or REDUCTIONS) else None
+
+
+def reduction(call: cst.Call, context: Context) -> Optional[str]:
+    """How a loss is reduced: "none", "mean" or "sum"; None when that is not known."""
+    name = loss_name(call, context)
+    if name is None:
+        return None
+    index, default = REDUCTIONS[name]
+    given = context.argument(call, index, "reduction")
+    return default if given is None else constant(context.value(given), str)
+
+
+def produced_by(value: Value, *names: str) -> bool:
+    """Whether an array is the result of one of the operations or layers, by the last parts of their names."""
+    array = as_array(value)
+    if array is None or array.op is None:
+        return False
+    parts = array.op.removesuffix(".__call__").split(".")
+    return parts[0] == "mlx" and parts[-1] in names
+
+
+def index_of(array: Optional[Array]) -> Optional[cst.Subscript]:
+    """The expression ``table[index]`` that an array is the result of."""
+    if array is not None and array.op == "mlx.core.array.__getitem__" and isinstance(array.node, cst.Subscript):
+        return array.node
+    return None

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Scalar, Value
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+from ._constants import is_formula, is_frozen, is_index_name, is_table_name, is_weight_name, made_by
+from ._modules import Store, stored_on_self
+
+
+class ConstantBecomesParameter(Rule):
+    """A fixed table is stored in a public attribute, and is thereby trained
+
+    ## What it does
+    Finds `self.name = …` in a module's `__init__` where the value is an array that follows a formula (a causal mask, a
+    sinusoid or noise schedule table, a scale computed from other numbers) and no `freeze` names it.
+
+    ## PyTorch and MLX
+    PyTorch tells parameters (`nn.Parameter`), buffers (`register_buffer`) and plain attributes apart. In MLX every array in
+    a public attribute is a parameter: the optimizer changes it, weight decay shrinks it, `load_weights` asks for it and
+    `save_weights` writes it. Nothing raises. A leading underscore keeps an array out of `parameters()`; `freeze(keys=[…])`
+    keeps it saved but untrained.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+
+    class Attention(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self.causal = mx.tril(mx.ones((size, size)))
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+
+    class Attention(nn.Module):
+        def __init__(self, size):
+            super().__init__()
+            self._causal = mx.tril(mx.ones((size, size)))
+    ```
+
+    ## References
+    - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
+    """
+
+    code = "MLX304"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{attribute}` is a fixed array in a public attribute: MLX trains, saves and loads it as a parameter"
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        self._check(node, context)
+
+    def visit_AnnAssign(self, node: cst.AnnAssign, context: Context) -> None:
+        self._check(node, context)
+
+    def _check(self, node: Store, context: Context) -> None:
+        for name, owner in stored_on_self(node, context):
+            if name.startswith("_") or node.value is None:
+                continue
+            array = context.array(node.value)
+            if array is None or array.dtype in _INTEGERS or is_index_name(name) or is_frozen(name, owner):
+                continue
+            surety = _surety(name, node.value, array, context)
+            if surety is not None:
+                context.report(self, node, because=[node.value], confidence=surety, attribute=f"self.{name}")
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        public, hidden = nn.Module(), nn.Module()
+        public.mask = mx.tril(mx.ones((2, 2)))
+        hidden._mask = mx.tril(mx.ones((2, 2)))
+        return Evidence(
+            shown("mask" in public.trainable_parameters(), "the table is in trainable_parameters()"),
+            shown(hidden.trainable_parameters() == {}, "an underscore keeps it out"),
+        )
+
+
+_INTEGERS = frozenset("bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
+
+
+def _surety(name: str, node: cst.BaseExpression, array: Array, context: Context) -> Optional[int]:
+    """How surely an array is a constant; None when it may well be a weight."""
+    names = made_by(node, context)
+    if is_formula(names):
+        return LIKELY if is_weight_name(name) and not name.startswith("pos") else CERTAIN
+    if is_weight_name(name):
+        return None
+    plain = {n for n in names if n.startswith("mlx.core.")} <= {"mlx.core.array"}
+    if is_table_name(name) and "mlx.core.array" in names and plain and array.rank != 0:
+        return LIKELY
+    return LIKELY if _is_computed_scalar(node, context) else None
+
+
+def _is_computed_scalar(node: cst.BaseExpression, context: Context) -> bool:
+    """``mx.array(alpha / rank)``: a number that other settings determine."""
+    if not (isinstance(node, cst.Call) and context.callee(node) == "mlx.core.array" and node.args):
+        return False
+    data = node.args[0].value
+    if not (isinstance(data, cst.BinaryOperation) and isinstance(data.operator, (cst.Divide, cst.Power))):
+        return False
+    return any(_is_setting(context.value(side)) for side in (data.left, data.right))
+
+
+def _is_setting(value: Value) -> bool:
+    return value is UNKNOWN or isinstance(value, Scalar)

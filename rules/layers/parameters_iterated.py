@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import CERTAIN, LIKELY, Name, Tree
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+
+from ._modules import iterations
+
+
+class ParametersIterated(Rule):
+    """`model.parameters()` is iterated, which gives names
+
+    ## What it does
+    Finds loops, comprehensions and `list(…)` over `parameters()` or `trainable_parameters()` of an MLX module.
+
+    ## PyTorch and MLX
+    PyTorch's `parameters()` is an iterator over tensors. MLX's is a nested dict: iterating it gives the names of the
+    module's attributes as strings, so that `p.size` and `p.requires_grad` raise, and a count counts attributes.
+    `mlx.utils.tree_flatten` lists the arrays with their full names.
+
+    ## Example
+    ```python
+    import mlx.nn as nn
+
+    model = nn.Linear(2, 2)
+    count = sum(p.size for p in model.parameters())
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.nn as nn
+    from mlx.utils import tree_flatten
+
+    model = nn.Linear(2, 2)
+    count = sum(p.size for _, p in tree_flatten(model.parameters()))
+    ```
+
+    ## Fix safety
+    Where `tree_flatten` is already imported the fix uses it. The loop then sees every array of all submodules; it is unsafe
+    because the body may rely on what it sees now.
+
+    ## References
+    - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
+    - [tree_flatten](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.utils.tree_flatten.html)
+    """
+
+    code = "MLX313"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
+    message = "`{tree}` is a nested dict: iterating it gives attribute names, not arrays"
+
+    def visit_For(self, node: cst.For, context: Context) -> None:
+        self._iterated(node, context)
+
+    def visit_ListComp(self, node: cst.ListComp, context: Context) -> None:
+        self._iterated(node, context)
+
+    def visit_GeneratorExp(self, node: cst.GeneratorExp, context: Context) -> None:
+        self._iterated(node, context)
+
+    def visit_SetComp(self, node: cst.SetComp, context: Context) -> None:
+        self._iterated(node, context)
+
+    def visit_DictComp(self, node: cst.DictComp, context: Context) -> None:
+        self._iterated(node, context)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if isinstance(node.func, cst.Name) and node.func.value in ("list", "tuple", "enumerate", "len") and len(node.args) == 1:
+            given = node.args[0].value
+            if context.callee(node) == f"builtins.{node.func.value}" and _is_fresh(given, context):
+                context.report(self, given, because=[given], tree=context.brief(given))
+
+    def _iterated(self, node: cst.For | cst.BaseComp, context: Context) -> None:
+        for target, iterated in iterations(node):
+            self._check(target, iterated, context)
+
+    def _check(self, target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> None:
+        if not _is_fresh(iterated, context):
+            return
+        named = isinstance(target, cst.Name) and target.value in ("k", "key", "name", "n")
+        context.report(
+            self, iterated, because=[iterated], confidence=LIKELY if named else CERTAIN, fix=_flattened(target, iterated, context),
+            severity=Severity.WARNING if named else None, tree=context.brief(iterated),
+        )  # fmt: skip
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.nn as nn
+        from mlx.utils import tree_flatten
+
+        model = nn.Linear(3, 2)
+        count = sum(p.size for _, p in tree_flatten(model.parameters()))
+        return Evidence(raises(lambda: sum(p.size for p in model.parameters()), AttributeError), shown(count == 8, f"{count} numbers"))
+
+
+def _is_fresh(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression calls ``parameters()`` itself: a tree in a variable may be someone's own structure."""
+    value = context.value(node)
+    return isinstance(node, cst.Call) and isinstance(value, Tree) and value.kind == "parameters"
+
+
+def _flattened(target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
+    flatten = next(
+        (n for n, v in context.module.env.items() if isinstance(v, Name) and v.name == "mlx.utils.tree_flatten" and "." not in n), None
+    )
+    if flatten is None or not isinstance(target, cst.Name):
+        return None
+    edits = [Replace(target, f"_, {target.value}"), Replace(iterated, f"{flatten}({context.text(iterated)})")]
+    return NodeFix("Flatten the tree", edits, Applicability.UNSAFE)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+from ._modules import Store, constructs_module, owns_parameters, stored_on_self
+
+
+class SubmoduleUnderUnderscore(Rule):
+    """A layer is stored under a name with a leading underscore, which hides its parameters
+
+    ## What it does
+    Finds `self._name = …` in a module's `__init__` where the value is a layer with parameters (or a list or dict of such
+    layers) that is made there.
+
+    ## PyTorch and MLX
+    PyTorch registers every module that is assigned to an attribute. MLX leaves out attributes whose name begins with an
+    underscore: their parameters are not in `parameters()`, so they are neither loaded, nor trained, nor saved, nor
+    quantized, and `train()`/`eval()` do not reach them. Nothing raises.
+
+    ## Example
+    ```python
+    import mlx.nn as nn
+
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self._proj = nn.Linear(4, 4)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.nn as nn
+
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.proj = nn.Linear(4, 4)
+    ```
+
+    ## References
+    - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
+    """
+
+    code = "MLX302"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{attribute}` begins with an underscore: its layers are left out of `parameters()`, and are never loaded, trained or saved"
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        self._check(node, context)
+
+    def visit_AnnAssign(self, node: cst.AnnAssign, context: Context) -> None:
+        self._check(node, context)
+
+    def _check(self, node: Store, context: Context) -> None:
+        for name, _ in stored_on_self(node, context):
+            if not name.startswith("_") or node.value is None or not owns_parameters(context.value(node.value)):
+                continue
+            if constructs_module(node.value, context):
+                context.report(self, node, because=[node.value], attribute=f"self.{name}")
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.nn as nn
+
+        hidden, public = nn.Module(), nn.Module()
+        hidden._proj = nn.Linear(2, 2)
+        public.proj = nn.Linear(2, 2)
+        return Evidence(
+            shown(hidden.parameters() == {}, f"parameters(): {list(hidden.parameters())}"),
+            shown("proj" in public.parameters(), f"parameters(): {list(public.parameters())}"),
+        )
