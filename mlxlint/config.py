@@ -39,8 +39,15 @@ def shown(path: str) -> str:
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """A clause naming the nearest known word, or ""."""
-    near = difflib.get_close_matches(text, list(known), n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
+    near = difflib.get_close_matches(text, list(known), n=9)
+    if not near:
+        return ""
+
+    def likeness(word: str) -> tuple[float, int]:
+        same_start = next((i for i, (ours, theirs) in enumerate(zip(word, text)) if ours != theirs), len(word))
+        return difflib.SequenceMatcher(None, text, word).ratio(), same_start
+
+    return f" (did you mean `{max(near, key=likeness)}`?)"
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,8 @@ def test_a_broken_config_costs_only_its_folder(tree: Path) -> None:
 
 
 def test_usual_folders_are_not_entered_but_can_be_named(tree: Path) -> None:
-    grow(tree, ".venv/a.py", "node_modules/a.py", "x/site-packages/p/a.py", "x/__pycache__/a.py", "env/lib/a.py", "env/pyvenv.cfg")
+    grow(tree, ".venv/a.py", "node_modules/a.py", "x/site-packages/p/a.py", "x/__pycache__/a.py")
+    grow(tree, "env/lib/a.py", "env/pyvenv.cfg")
     assert names() == []
     assert names("x/site-packages/p") == ["x/site-packages/p/a.py"]
     assert names("env") == ["env/lib/a.py"]

@@ -14,15 +14,14 @@ from click.testing import CliRunner, Result
 from mlxlint import evidence
 from mlxlint.evidence import Run, Seen
 from mlxlint.rule import Rule, Verification
-from mlxlint.verify import Limits, Place, probe
+from mlxlint.verify import Place, probe
 from mlxlint.verify import command as command_module
-from mlxlint.verify import probe as probe_function
 from mlxlint.verify.command import probe_command
 from mlxlint.verify.local_model import CHECKS as MODEL_CHECKS
 from mlxlint.verify.mlx_lm_surface import CHECKS as LM_CHECKS
 from mlxlint.verify.mlx_surface import CHECKS as MLX_CHECKS
-from mlxlint.verify.pool import Facts
-from mlxlint.verify.probe import Outcome, Report
+from mlxlint.verify.pool import Facts, Task
+from mlxlint.verify.probe import Outcome, Report, Statement, expected
 
 pytest.importorskip("mlx.core")
 
@@ -44,12 +43,6 @@ def test_every_surface_check_holds_or_says_why_it_cannot_run(surface: Report) ->
     assert all(reason and reason.endswith(("needs Metal", "is not installed")) for reason in skipped)
 
 
-def test_checks_of_one_package_alone() -> None:
-    report = probe("cpu", known=NO_RULES, packages=["mlx"])
-    assert {outcome.key for outcome in report.outcomes} == set(MLX_CHECKS)
-    assert report.run.mlx_lm is None
-
-
 def test_a_statement_that_is_no_longer_so_is_refuted(tmp_path: Path) -> None:
     """An MLX that has lost a function, as another release might have."""
     (tmp_path / "mlx").mkdir()
@@ -64,6 +57,8 @@ def test_a_statement_that_is_no_longer_so_is_refuted(tmp_path: Path) -> None:
         "del core.full_like, core.bartlett\n"
     )
     report = probe(known=NO_RULES, packages=["mlx"], place=Place("cpu", site=(str(tmp_path),)))
+    assert {outcome.key for outcome in report.outcomes} == set(MLX_CHECKS)
+    assert report.run.mlx_lm is None
     refuted = {outcome.key: outcome for outcome in report.outcomes if outcome.verification.status != "confirmed"}
     assert refuted["full-like-exists"].verification.status == "refuted"
     assert refuted["bartlett-as-numpy"].text == "module 'mlx.core' has no attribute 'bartlett'"
@@ -216,8 +211,15 @@ def test_recording_merges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     }
 
 
-def test_the_record_says_what_is_expected(monkeypatch: pytest.MonkeyPatch, surface: Report) -> None:
-    gone = Run(surface.facts.mlx, None, surface.facts.platform, "cpu")
-    monkeypatch.setattr(evidence, "recorded", lambda: {"full-like-exists": {gone: Seen(gone, "refuted", "")}})
-    report = probe_function("cpu", known=NO_RULES, packages=["mlx"], limits=Limits(total=60))
-    assert [(outcome.key, outcome.expected) for outcome in report.deviations] == [("full-like-exists", "refuted")]
+def test_the_record_says_what_is_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen on the same platform and device, else on another; other releases and skipped runs do not count."""
+    mac, same = Run("9.9", None, "Darwin-arm64", "metal"), Run("9.9", None, FACTS.platform, FACTS.device)
+    other = Run("9.8", None, FACTS.platform, FACTS.device)
+    seen: evidence.Records = {
+        "both": {mac: Seen(mac, "confirmed", ""), same: Seen(same, "refuted", "")},
+        "elsewhere": {mac: Seen(mac, "refuted", ""), same: Seen(same, "skipped", "")},
+        "before": {other: Seen(other, "refuted", "")},
+    }
+    monkeypatch.setattr(evidence, "recorded", lambda: seen)
+    wanted = {key: expected(Statement(key, "surface", "", "mlx", Task("", "")), FACTS) for key in (*seen, "new")}
+    assert wanted == {"both": "refuted", "elsewhere": "refuted", "before": "confirmed", "new": "confirmed"}

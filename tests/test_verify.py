@@ -99,6 +99,12 @@ PACK = {
     """,
     "kills_itself": "def repro() -> Evidence:\n    os.kill(os.getpid(), 9)",
     "kills_its_group": "def repro() -> Evidence:\n    os.killpg(0, 15)",
+    "kills_itself_later": f"""
+        def repro() -> Evidence:
+            import threading
+            threading.Timer(0.05, os.kill, (os.getpid(), 9)).start()
+            {TRUE}
+    """,
     "exits": "def repro() -> Evidence:\n    sys.exit(0)",
     "exits_at_once": "def repro() -> Evidence:\n    os._exit(0)",
     "interrupts": "def repro() -> Evidence:\n    raise KeyboardInterrupt",
@@ -318,6 +324,17 @@ def test_output_and_children_do_not_get_in_the_way(pack: dict[str, Rule], capfd:
     assert evidence.evidence
     assert len(evidence.evidence) <= 300
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_that_dies_between_two_reproductions_is_replaced(pack: dict[str, Rule]) -> None:
+    rule = pack["holds"]
+    findings = [finding(pack["kills_itself_later"]), *(finding(rule, {"size": size}) for size in range(2000))]
+    known = {one.code: one for one in (rule, pack["kills_itself_later"])}
+    results = verify(findings, "cpu", limits=QUICK, known=known, jobs=1)
+    assert {result.verification.status for result in results if result.verification} == {"confirmed"}
+    (alone,) = verify(findings[:1], "cpu", limits=QUICK, known=known)
+    assert alone.verification
+    assert alone.verification.status == "confirmed"
 
 
 def test_processor_time_is_limited(pack: dict[str, Rule]) -> None:

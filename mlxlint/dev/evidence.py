@@ -15,8 +15,12 @@ from pathlib import Path
 
 import click
 
-from mlxlint.evidence import PATH, release
+from mlxlint.evidence import PATH, read, write
+from mlxlint.registry import rules
 from mlxlint.verify import Place, VerifyError, probe
+from mlxlint.verify.mlx_lm_surface import CHECKS as LM_CHECKS
+from mlxlint.verify.mlx_surface import CHECKS as MLX_CHECKS
+from mlxlint.verify.probe import Report
 
 MLX = tuple("0.26.5 0.27.1 0.28.0 0.29.0 0.29.4 0.30.0 0.30.6 0.31.0 0.31.1 0.31.2 0.32.0 0.32.2 0.32.4".split())
 MLX_LM = {
@@ -60,34 +64,47 @@ def mlx_lm_site(cache: Path, version: str) -> list[Path]:
     return [own, mlx_tree(cache, MLX_LM[version]), *older]
 
 
+def site_of(cache: Path, package: str, version: str) -> list[Path]:
+    return [mlx_tree(cache, version)] if package == "mlx" else mlx_lm_site(cache, version)
+
+
+def summary(report: Report) -> str:
+    statuses = [outcome.verification.status for outcome in report.outcomes]
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
+    return f"MLX {report.facts.mlx}, {report.facts.device}: {counts}"
+
+
+def prune(path: Path) -> None:
+    """Take out what no rule and no check states any more."""
+    known = rules().keys() | MLX_CHECKS.keys() | LM_CHECKS.keys()
+    write(path, {key: entries for key, entries in read(path).items() if key in known})
+
+
 @click.command()
 @click.option(
     "--cache", type=click.Path(path_type=Path), default=CACHE, show_default=True, help="Where releases are unpacked."
 )
 @click.option("--record", type=click.Path(path_type=Path), default=PATH, help="File of evidence to merge into.")
-@click.option("--since", default="0", help="Leave out releases before this one.")
 @click.option("--device", default="auto", show_default=True)
-@click.option(
-    "--package", "packages", multiple=True, default=["mlx", "mlx-lm"], help="Run the rules about this package."
-)
-def main(cache: Path, record: Path, since: str, device: str, packages: tuple[str, ...]) -> None:
+@click.option("--only", multiple=True, metavar="PACKAGE==VERSION", help="Run these releases alone.")
+def main(cache: Path, record: Path, device: str, only: tuple[str, ...]) -> None:
     """Run all reproductions on each release and merge what was seen into the evidence."""
     stated = [("mlx", version) for version in MLX] + [("mlx-lm", version) for version in MLX_LM]
     failed = []
     for package, version in stated:
-        if package not in packages or release(version) < release(since):
+        name = f"{package}=={version}"
+        if only and name not in only:
             continue
         try:
-            site = [mlx_tree(cache, version)] if package == "mlx" else mlx_lm_site(cache, version)
-            report = probe(place=Place(device, site=tuple(map(str, site))), packages=[package])
+            site = tuple(map(str, site_of(cache, package, version)))
+            report = probe(place=Place(device, site=site), packages=[package])
         except (subprocess.CalledProcessError, VerifyError) as error:
-            failed.append(f"{package} {version}")
-            click.echo(f"{package} {version}: {error}", err=True)
-            continue
-        report.record(record)
-        statuses = [outcome.verification.status for outcome in report.outcomes]
-        counts = ", ".join(f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
-        click.echo(f"{package} {version} (MLX {report.facts.mlx}, {report.facts.device}): {counts}")
+            failed.append(name)
+            click.echo(f"{name}: {error}", err=True)
+        else:
+            report.record(record)
+            click.echo(f"{name} ({summary(report)})")
+    prune(record)
     if failed:
         raise click.ClickException(f"not recorded: {', '.join(failed)}")
 

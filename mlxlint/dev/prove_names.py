@@ -94,7 +94,7 @@ def main() -> None:
                 text = rewritten(in_mlx(form.example))
                 result = expected(form.example)
                 try:
-                    observed = _proof.agrees(_proof.run(text), result)
+                    observed = _proof.compared(_proof.run(text), result)
                 except Exception as error:
                     observed = _proof.shown(False, f"{type(error).__name__}: {error}")
                 if observed.holds:

@@ -8,7 +8,7 @@ from typing import Optional, Union
 
 import libcst as cst
 
-from mlxlint.model.values import UNKNOWN, Array, Class, Const, Function, Name, Value, join
+from mlxlint.model.values import LIKELY, UNKNOWN, Array, Class, Const, Function, Name, Value, join, weaker
 
 Env = dict[str, Value]
 
@@ -55,6 +55,7 @@ class FunctionCode:
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
         self.running = 0
         self.surveyed = False
+        self.is_generator = False  # known once its body has been run
 
     @property
     def parameters(self) -> list[cst.Param]:
@@ -76,17 +77,6 @@ class FunctionCode:
     @property
     def is_property(self) -> bool:
         return self.decorated_with("builtins.property", "functools.cached_property")
-
-    @property
-    def is_generator(self) -> bool:
-        return self._generator if hasattr(self, "_generator") else self._find_yield()
-
-    def _find_yield(self) -> bool:
-        from mlxlint.model.tree import walk
-
-        inner = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
-        self._generator = any(isinstance(n, cst.Yield) for n in walk(self.node.body, inner))
-        return self._generator
 
     def see(self, arguments: Mapping[str, Value]) -> None:
         """Note the arguments of one call, for the parameters' values when the function itself is read."""
@@ -150,10 +140,12 @@ class ClassCode:
         return None
 
     def set_attribute(self, name: str, value: Value) -> None:
-        """Join what an assignment to ``self.name`` stores; a first ``None`` is a placeholder for what comes later."""
+        """Join what an assignment to ``self.name`` stores. What is known of one assignment is likely of all."""
         old = self.attributes.get(name)
         if old is None:
             self.attributes[name] = value
+        elif old is UNKNOWN or value is UNKNOWN:
+            self.attributes[name] = weaker(value if old is UNKNOWN else old, LIKELY)
         elif isinstance(old, Array) and isinstance(value, Const) and value.value is None:
             return
         else:

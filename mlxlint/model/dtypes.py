@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from mlxlint.model.values import Array, Const, Scalar, Value, scalar_type
+from mlxlint.model.values import Array, Const, Foreign, Scalar, Value, scalar_type
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -64,11 +64,18 @@ def floating(dtype: Optional[str]) -> Optional[str]:
     return dtype if dtype is None or dtype in FLOATS or dtype == "complex64" else "float32"
 
 
+def of_numpy(dtype: Optional[str]) -> Optional[str]:
+    """The dtype ``mx.array`` gives NumPy data."""
+    return {"bool": "bool_", "float64": "float32", "complex128": "complex64"}.get(dtype or "", dtype)
+
+
 def combine(a: Value, b: Value) -> Optional[str]:
     """The dtype of a binary operation of which at least one side is an MLX array."""
     if isinstance(a, Array) and isinstance(b, Array):
         return promote(a.dtype, b.dtype)
     array, other = (a, b) if isinstance(a, Array) else (b, a)
+    if isinstance(array, Array) and isinstance(other, Foreign) and other.type == "numpy.ndarray":
+        return promote(array.dtype, of_numpy(other.dtype))
     if isinstance(array, Array) and isinstance(other, (Const, Scalar)):
         kind = scalar_type(other)
         return with_scalar(array.dtype, kind) if kind in ("bool", "int", "float", "complex") else None

@@ -9,11 +9,11 @@ from __future__ import annotations
 import builtins
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 import libcst as cst
 
-from mlxlint.model import foreign, layers, names, ops, shapes
+from mlxlint.model import api, foreign, layers, names, ops, shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode, Env, FunctionCode, ModuleCode
 from mlxlint.model.tree import dotted
@@ -73,6 +73,9 @@ _OPERATORS: dict[type, str] = {
     cst.ModuloAssign: "%", cst.PowerAssign: "**", cst.MatrixMultiplyAssign: "@", cst.BitAndAssign: "&", cst.BitOrAssign: "|",
     cst.BitXorAssign: "^", cst.LeftShiftAssign: "<<", cst.RightShiftAssign: ">>",
 }  # fmt: skip
+
+
+T = TypeVar("T")
 
 
 class Frame:
@@ -153,7 +156,7 @@ class Interpreter:
         code.seen_at_analysis = code.seen_calls
         self._run(code, self.generic_parameters(code), recording=True)
 
-    def _within(self, frame: Frame, run: Callable[[], Any]) -> Any:
+    def _within(self, frame: Frame, run: Callable[[], T]) -> T:
         outer, self.frame = self.frame, frame
         try:
             return run()
@@ -660,17 +663,15 @@ class Interpreter:
         if node.orelse is not None:
             frame.values[node.orelse] = UNKNOWN
             ended_else = self.run_If(node.orelse) if isinstance(node.orelse, cst.If) else self.suite(node.orelse.body)
-        self._merge([] if ended_then else [then_env], [] if ended_else else [frame.env], before)
+        self._merge([*([] if ended_then else [then_env]), *([] if ended_else else [frame.env])], before)
         return ended_then and ended_else
 
-    def _merge(self, *groups: list[Env] | Env) -> None:
-        """Go on with the join of the environments; with the last argument when there are none."""
-        fallback = groups[-1]
-        envs = [env for group in groups[:-1] for env in group]  # type: ignore[union-attr]
-        merged = join_envs(envs) if envs else fallback  # type: ignore[arg-type]
+    def _merge(self, envs: list[Env], fallback: Env) -> None:
+        """Go on with the join of the environments; with ``fallback`` when there are none."""
+        merged = join_envs(envs) if envs else fallback
         if self.frame.env is self.frame.globals or self.frame.code is None and self.frame.owner is None:
-            merged = self._into_globals(merged)  # type: ignore[arg-type]
-        self.frame.env = merged  # type: ignore[assignment]
+            merged = self._into_globals(merged)
+        self.frame.env = merged
 
     def _into_globals(self, env: Env) -> Env:
         """A module's environment stays one object, since functions refer to it."""
@@ -703,7 +704,7 @@ class Interpreter:
         leave()
         if orelse is not None:
             self.suite(orelse.body)
-        self._merge([frame.env], exits, frame.env)
+        self._merge([frame.env, *exits], frame.env)
         return False
 
     def run_For(self, node: cst.For) -> bool:
@@ -717,7 +718,7 @@ class Interpreter:
             self._narrow(node.test, True)
 
         self._loop(enter, node.body, node.orelse, lambda: self._narrow(node.test, False))
-        return isinstance(node.test, cst.Name) and node.test.value == "True" and False
+        return False
 
     def run_Try(self, node: cst.Try | cst.TryStar) -> bool:
         frame = self.frame
@@ -780,7 +781,7 @@ class Interpreter:
             total = total or (case.guard is None and isinstance(case.pattern, cst.MatchAs) and case.pattern.pattern is None)
             if not self.suite(case.body):
                 ends.append(frame.env)
-        self._merge(ends, [] if total else [dict(before)], before)
+        self._merge(ends if total else [*ends, dict(before)], before)
         return total and not ends
 
     def run_FunctionDef(self, node: cst.FunctionDef) -> bool:
@@ -901,14 +902,10 @@ class Interpreter:
                 stored = value
                 if isinstance(value, Array) and member.code.is_mlx_module and not target.attr.value.startswith("_"):
                     stored = value.with_(parameter=True)
-                self._own(member.code).set_attribute(target.attr.value, stored)
+                member.code.set_attribute(target.attr.value, stored)
         path = dotted(target)
         if path is not None:
             self.frame.env[path] = value
-
-    @staticmethod
-    def _own(code: ClassCode) -> ClassCode:
-        return code
 
     def _store_subscript(self, target: cst.Subscript, value: Value) -> None:
         base = self.eval(target.value)
@@ -1392,7 +1389,7 @@ class Interpreter:
             return Scalar("bool")
         operator = "~" if isinstance(node.operator, cst.BitInvert) else "-" if isinstance(node.operator, cst.Minus) else "+"
         if isinstance(value, Const) and isinstance(value.value, (int, float)) and operator != "~":
-            return Const(-value.value if operator == "-" else value.value)
+            return Const(-value.value) if operator == "-" else value
         array = as_array(value)
         if array is not None:
             return array.with_(op=f"operator.{operator}", node=node, parameter=False)
@@ -1433,6 +1430,8 @@ class Interpreter:
         return UNKNOWN
 
     def on_Yield(self, node: cst.Yield) -> Value:
+        if self.frame.code is not None:
+            self.frame.code.is_generator = True
         if isinstance(node.value, cst.From):
             self.frame.returns.append(foreign.iterate(self.eval(node.value.item)))
         elif node.value is not None:
@@ -1603,7 +1602,7 @@ def _captured(pattern: cst.MatchPattern) -> list[str]:
 
 def _returned(name: str) -> Value:
     """What the API data says a function returns."""
-    entry = names.api.lookup(name)
+    entry = api.lookup(name)
     if entry is None or not entry.signatures:
         return UNKNOWN
     found = {s.returns for s in entry.signatures}

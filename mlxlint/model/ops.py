@@ -171,7 +171,7 @@ def literal_dtype(data: Value) -> Optional[str]:
     if isinstance(data, Array):
         return data.dtype
     if isinstance(data, Foreign):
-        return {"bool": "bool_", "float64": "float32"}.get(data.dtype or "", data.dtype)
+        return dtypes.of_numpy(data.dtype)
     if isinstance(data, Sequence):
         kinds = {literal_dtype(item) for item in (data.items if data.items is not None else (data.element,))}
         if len(kinds) == 1:
@@ -472,7 +472,7 @@ RANDOM = {"uniform": 2, "normal": 0, "truncated_normal": 2, "laplace": 0, "gumbe
 
 def random(name: str, args: Arguments) -> Value:
     """``mlx.core.random.*``"""
-    if name in ("categorical",):
+    if name == "categorical":
         a = _first(args)
         return Array("uint32", a.shape[:-1] if a.shape and not args.has(2, "shape", "num_samples") else None)
     if name == "split":
@@ -480,8 +480,8 @@ def random(name: str, args: Arguments) -> Value:
     if name == "key":
         return Array("uint32", (2,))
     if name == "permutation":
-        a = as_array(args.get(0, "x"))
-        return Array(a.dtype, a.shape) if a is not None else Array("int32", (None,))
+        shuffled = as_array(args.get(0, "x"))
+        return Array("int32", (None,)) if shuffled is None else Array(shuffled.dtype, shuffled.shape)
     shape = shapes.of_values(args.get(RANDOM.get(name, 0), "shape", default=Sequence("tuple", ())))
     fallback = {"randint": "int32", "bernoulli": "bool_"}.get(name, "float32")
     return Array(_dtype_argument(args, None, fallback), shape)

@@ -14,11 +14,12 @@ from typing import Optional
 
 import libcst as cst
 
-from mlxlint.model import names
+from mlxlint.model import api, names
 from mlxlint.model.code import Env, ModuleCode
 from mlxlint.model.infer import Interpreter
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import UNKNOWN, Module, Name, Scalar, Value
+from mlxlint.parse import parse
 from mlxlint.source import Source, UnreadableText
 
 MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
@@ -49,7 +50,7 @@ class Project:
         known = self.modules.get(path) if path is not None else None
         if known is None or known.text != source.text:
             name = module_name(path) if path is not None else "__main__"
-            known = ModuleCode(name, path, cst.parse_module(source.text), source.text)
+            known = ModuleCode(name, path, parse(source.text), source.text)
             if path is not None:
                 self.modules[path] = known
         return known
@@ -130,7 +131,7 @@ class Project:
             module = self.load(path)
             return {n: v for n, v in module.env.items() if not n.startswith("_") and "." not in n} if module is not None else {}
         if names.of_mlx(base):
-            return {n: self.attribute(Module(base), n) for n in names.api.members(base) if not n.startswith("_")}
+            return {n: self.attribute(Module(base), n) for n in api.members(base) if not n.startswith("_")}
         return {}
 
     def attribute(self, module: Module, name: str) -> Value:

@@ -7,6 +7,7 @@ worth telling, the ``node`` that produced it (the expression itself), from which
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import libcst as cst
@@ -399,6 +400,8 @@ def join(a: Value, b: Value) -> Value:
         return Sequence(a.kind, None, join(a.joined(), b.joined()), min(a.confidence, b.confidence), a.node)
     if isinstance(a, Dict) and isinstance(b, Dict):
         return _join_dicts(a, b)
+    if isinstance(a, Instance) and isinstance(b, Instance) and _same_layer(a, b):
+        return _join_instances(a, b)
     if isinstance(a, (Const, Scalar)) and isinstance(b, (Const, Scalar)):
         left, right = scalar_type(a), scalar_type(b)
         if left is not None and left == right:
@@ -411,6 +414,19 @@ def _join_dicts(a: Dict, b: Dict) -> Dict:
     items.update({k: v for k, v in b.items.items() if k not in items})
     element = a.element if b.element is UNKNOWN else b.element if a.element is UNKNOWN else join(a.element, b.element)
     return Dict(items, element, min(a.confidence, b.confidence), a.node)
+
+
+def _same_layer(a: Instance, b: Instance) -> bool:
+    """Whether two objects of one outside class differ in nothing but their constructor's arguments."""
+    containers = a.type == "mlx.nn.Sequential" and len(a.args) != len(b.args)
+    return a.type == b.type and a.code is None and b.code is None and not containers
+
+
+def _join_instances(a: Instance, b: Instance) -> Instance:
+    """One object with joined constructor arguments; what only one of them was given is not known."""
+    args = tuple(join(x, y) for x, y in zip_longest(a.args, b.args, fillvalue=UNKNOWN))
+    keywords = {k: join(a.keywords.get(k, UNKNOWN), b.keywords.get(k, UNKNOWN)) for k in (*a.keywords, *b.keywords)}
+    return Instance(a.type, None, args, keywords, min(a.confidence, b.confidence), a.node)
 
 
 def _union(a: Value, b: Value) -> Value:
@@ -433,6 +449,8 @@ def _mergeable(a: Value, b: Value) -> bool:
         return a.kind == b.kind
     if isinstance(a, (Const, Scalar)) and isinstance(b, (Const, Scalar)):
         return scalar_type(a) is not None and scalar_type(a) == scalar_type(b) or a.key() == b.key()
+    if isinstance(a, Instance) and isinstance(b, Instance) and _same_layer(a, b):
+        return True
     return type(a) is type(b) and (isinstance(a, (Array, Dict)) or a.key() == b.key())
 
 

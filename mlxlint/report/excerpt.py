@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlxlint.report.paint import Line, Painter
@@ -100,7 +100,7 @@ def _shown_rows(first: int, last: int) -> Iterator[int | None]:
 
 
 def clip(line: str, first: int, last: int, room: int) -> Clip:
-    """What of a line fits in ``room`` cells; the characters ``first:last`` are in the middle when not all of it does."""
+    """What of a line fits in ``room`` cells, the characters ``first:last`` in the middle when not all of it does."""
     first = min(first, len(line))
     last = max(first, min(last, len(line)))
     begin, end = max(0, first - room), min(len(line), last + room, first + 2 * room)
@@ -119,8 +119,10 @@ def clip(line: str, first: int, last: int, room: int) -> Clip:
     return Clip(text, cells[first] + shift, cells[min(last, high)] + shift, whole=False)
 
 
-def _laid_out(text: str) -> tuple[list[str], list[int]]:
+def _laid_out(text: str) -> tuple[Sequence[str], Sequence[int]]:
     """Each character as a terminal shows it, and the cell where each begins (and where the last one ends)."""
+    if text.isascii() and text.isprintable():
+        return text, range(len(text) + 1)
     shown, cells = [], [0]
     for character in text:
         if character == "\t":

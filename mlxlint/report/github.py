@@ -13,10 +13,10 @@ _COMMAND = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO:
 
 
 def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
-    root = shared.repository(context.root)
+    base = shared.repository(context.root)
     lines: list[str] = []
     for path, group in groupby(findings, key=lambda finding: finding.path):
-        name = shared.relative(path, root)
+        name = shared.relative(path, context.root, base)
         lines += [f"::group::{_data(name)}", *(_command(finding, name) for finding in group), "::endgroup::"]
     shared.write_lines(lines, stream)
 

@@ -12,9 +12,9 @@ _SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: 
 
 
 def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
-    root = shared.repository(context.root)
+    base = shared.repository(context.root)
     issues = []
-    for finding, fingerprint in zip(findings, shared.fingerprints(findings, context, root)):
+    for finding, fingerprint in zip(findings, shared.fingerprints(findings, context, base)):
         start, end = shared.region(finding)
         issues.append(
             {
@@ -24,7 +24,7 @@ def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -
                 "fingerprint": fingerprint,
                 "severity": _SEVERITY[finding.severity],
                 "location": {
-                    "path": shared.relative(finding.path, root),
+                    "path": shared.relative(finding.path, context.root, base),
                     "lines": {"begin": start.row, "end": end.row},
                 },
             }

@@ -19,10 +19,10 @@ _ROOT = "%SRCROOT%"
 
 
 def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
-    root = shared.repository(context.root)
+    base = shared.repository(context.root)
     descriptors = _descriptors(findings, context)
     index = {descriptor["id"]: number for number, descriptor in enumerate(descriptors)}
-    hashes = shared.fingerprints(findings, context, root)
+    hashes = shared.fingerprints(findings, context, base)
     run = {
         "tool": {
             "driver": {
@@ -33,12 +33,12 @@ def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -
             }
         },
         "invocations": [{"executionSuccessful": True}],
-        "originalUriBaseIds": {_ROOT: {"uri": _folder_uri(root)}},
+        "originalUriBaseIds": {_ROOT: {"uri": _folder_uri(base)}},
         "columnKind": "unicodeCodePoints",
         "newlineSequences": ["\r\n", "\n", "\r"],
         "results": [
             {
-                **_Result(finding, context, root).as_dict(),
+                **_Result(finding, context, base).as_dict(),
                 "ruleIndex": index[finding.code],
                 "partialFingerprints": {"mlxlint/v1": fingerprint},
             }
@@ -81,10 +81,10 @@ def _what_it_does(rule: Rule) -> str:
 class _Result:
     """One finding as a SARIF result."""
 
-    def __init__(self, finding: Finding, context: ReportContext, root: Path) -> None:
+    def __init__(self, finding: Finding, context: ReportContext, base: Path) -> None:
         self.finding = finding
         self.context = context
-        self.artifact = {"uri": shared.uri(finding.path, root)}
+        self.artifact = {"uri": shared.uri(finding.path, context.root, base)}
         if ":" not in self.artifact["uri"]:
             self.artifact["uriBaseId"] = _ROOT
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -31,26 +32,22 @@ def absolute(path: str, root: PurePath) -> PurePath:
     return type(root)(os.path.normpath(root / path))
 
 
-def relative(path: str, root: PurePath) -> str:
-    """How a report for people names a file: relative to the root, with ``/``, or absolute when it is outside."""
+def relative(path: str, root: PurePath, base: PurePath | None = None) -> str:
+    """A file's name from ``base`` (else the root) on, with ``/``; absolute when the file is outside."""
     if path in STDIN:
         return path
     full = absolute(path, root)
     try:
-        return full.relative_to(root).as_posix()
+        return full.relative_to(base or root).as_posix()
     except ValueError:
         return str(full)
 
 
-def uri(path: str, root: PurePath) -> str:
-    """A percent-encoded URI reference: relative to the root, or ``file://`` when the file is outside."""
-    if path in STDIN:
-        return quote(path)
+def uri(path: str, root: PurePath, base: PurePath | None = None) -> str:
+    """A percent-encoded URI reference from ``base`` (else the root) on; ``file://`` when the file is outside."""
     full = absolute(path, root)
-    try:
-        return quote(full.relative_to(root).as_posix(), errors="surrogateescape")
-    except ValueError:
-        return full.as_uri()
+    name = relative(path, root, base)
+    return full.as_uri() if name == str(full) else quote(name, errors="surrogateescape")
 
 
 def repository(root: Path) -> Path:
@@ -166,18 +163,26 @@ def _rule_count(findings: list[Finding]) -> RuleCount:
 # Fingerprints
 
 
-def fingerprints(findings: Sequence[Finding], context: ReportContext, root: Path) -> list[str]:
+def fingerprints(findings: Sequence[Finding], context: ReportContext, base: Path) -> list[str]:
     """For each finding a hash that no other has, and that stays when lines are added or removed elsewhere."""
-    seen: Counter[tuple[str, str, str]] = Counter()
+
+    @cache
+    def content(path: str, row: int) -> str:
+        source = context.source(path)
+        line = source.line(row) if source else ""
+        return _digest(relative(path, context.root, base), *line.split())
+
+    seen: Counter[tuple[str, str]] = Counter()
     hashes = []
     for finding in findings:
-        source = context.source(finding.path)
-        line = source.line(finding.start.row + rows_before(finding, context)) if source else finding.message
-        key = (finding.code, uri(finding.path, root), " ".join(line.split()))
-        text = "\0".join((*key, str(seen[key])))
+        key = (finding.code, content(finding.path, finding.start.row + rows_before(finding, context)))
+        hashes.append(_digest(*key, str(seen[key])))
         seen[key] += 1
-        hashes.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32])
     return hashes
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 # Output

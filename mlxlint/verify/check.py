@@ -66,9 +66,19 @@ def prepare(rule: Rule | None, parameters: Mapping[str, Literal] | None) -> Task
     if rule is None or rule.repro is None or parameters is None:
         return NO_REPRODUCTION
     try:
-        return Task(type(rule).__module__, f"{type(rule).__qualname__}.repro", bound(rule.repro, parameters))
+        return task_of(rule, parameters)
     except OutOfRange as why:
         return Verification("skipped", reason=f"parameters out of range: {why}")
+
+
+def task_of(rule: Rule, parameters: Mapping[str, Literal]) -> Task:
+    """The task that runs a rule's reproduction.
+
+    Raises:
+        OutOfRange: when it may not be run with these parameters.
+    """
+    assert rule.repro is not None
+    return Task(type(rule).__module__, f"{type(rule).__qualname__}.repro", bound(rule.repro, parameters))
 
 
 def canonical_key(task: Task) -> tuple[str, str, str]:

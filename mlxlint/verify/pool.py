@@ -191,7 +191,7 @@ class Pool:
             if trouble is None:
                 continue
             self.dismiss(worker)
-            if worker.job is None:
+            if worker.facts is None:
                 raise MlxMissing(f"MLX cannot be imported by {self.place.python}: {trouble}")
             self.settle(worker, self.verdict("inconclusive", reason=trouble), again=not worker.timed_out)
 
@@ -222,10 +222,10 @@ class Pool:
 
     def verification(self, reply: Mapping[str, Any]) -> Verification:
         """What a worker's reply means."""
-        if "hazard" not in reply:
-            return self.verdict(
-                *(("skipped", None, reply["skipped"]) if "skipped" in reply else ("inconclusive", None, reply["error"]))
-            )
+        if "skipped" in reply:
+            return self.verdict("skipped", reason=reply["skipped"])
+        if "error" in reply:
+            return self.verdict("inconclusive", reason=reply["error"])
         holds, text = reply["hazard"]
         works, remedy = reply.get("remedy") or (True, "")
         evidence = f"{text}; remedy: {remedy}" if remedy else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from mlxlint import evidence
 from mlxlint.registry import rules
 from mlxlint.rule import Rule, Verification
 from mlxlint.verify import local_model, mlx_lm_surface, mlx_surface
-from mlxlint.verify.check import prepare
+from mlxlint.verify.check import task_of
 from mlxlint.verify.pool import Facts, Limits, Place, Task, run
 
 MODEL_LIMITS = Limits(seconds=600, cpu_seconds=3600, memory=1 << 40, total=3600)
@@ -69,13 +69,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Statement:
-    """Something to run, or a rule that cannot be."""
+    """Something that mlxlint states about a package, and the task that shows it."""
 
     key: str
     kind: str
     text: str
     package: str
-    task: Task | Verification
+    task: Task
 
 
 def probe(
@@ -95,29 +95,17 @@ def probe(
     place = place or Place(device)
     wanted = set(packages)
     stated = [one for one in (*of_rules(rules() if known is None else known), *of_surface()) if one.package in wanted]
-    facts, found = run([one.task for one in stated if isinstance(one.task, Task)], place, limits)
-    results = iter(found)
-    outcomes = [outcome(one, next(results) if isinstance(one.task, Task) else one.task, facts) for one in stated]
-    if model is not None:
-        outcomes += on_model(model, place)
-    return Report(facts, outcomes)
-
-
-def on_model(model: str, place: Place) -> Iterable[Outcome]:
-    """The checks on a local model, in one worker, so that it is loaded once."""
-    checks = local_model.CHECKS.values()
-    path = str(Path(model).resolve())
-    tasks = [Task(check.run.__module__, check.run.__name__, {"path": path}) for check in checks]
-    _, seen = run(tasks, place, MODEL_LIMITS, jobs=1)
-    for check, result in zip(checks, seen, strict=True):
-        yield Outcome(check.name, "model", check.statement, check.package, result, "confirmed")
+    report = observe(stated, place, limits)
+    if model is not None:  # in one worker, so that it is loaded once
+        report.outcomes.extend(observe(list(of_model(Path(model).resolve())), place, MODEL_LIMITS, jobs=1).outcomes)
+    return report
 
 
 def of_rules(known: Mapping[str, Rule]) -> Iterable[Statement]:
     for code, rule in known.items():
         if rule.repro is not None:
             yield Statement(
-                code, "rule", f"{rule.name}: {rule.summary()}", evidence.package_of(code), prepare(rule, {})
+                code, "rule", f"{rule.name}: {rule.summary()}", evidence.package_of(code), task_of(rule, {})
             )
 
 
@@ -127,8 +115,21 @@ def of_surface() -> Iterable[Statement]:
         yield Statement(check.name, "surface", check.statement, check.package, task)
 
 
-def outcome(stated: Statement, result: Verification, facts: Facts) -> Outcome:
-    return Outcome(stated.key, stated.kind, stated.text, stated.package, result, expected(stated, facts))
+def of_model(path: Path) -> Iterable[Statement]:
+    for check in local_model.CHECKS.values():
+        task = Task(check.run.__module__, check.run.__name__, {"path": str(path)})
+        yield Statement(check.name, "model", check.statement, check.package, task)
+
+
+def observe(stated: Sequence[Statement], place: Place, limits: Limits, jobs: int | None = None) -> Report:
+    facts, results = run([one.task for one in stated], place, limits, jobs)
+    return Report(
+        facts,
+        [
+            Outcome(one.key, one.kind, one.text, one.package, result, expected(one, facts))
+            for one, result in zip(stated, results, strict=True)
+        ],
+    )
 
 
 def expected(stated: Statement, facts: Facts) -> str:

@@ -38,6 +38,7 @@ _WHOLE = (
     cst.ListComp, cst.DictComp, cst.SetComp,
 )  # fmt: skip
 _FREE = (cst.Arg, cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Return, cst.Expr, cst.Index, cst.If, cst.While)
+_ASSIGNS = re.compile(r"[\w.]+ = ")
 _EMPTY = cst.Module(body=())
 
 
@@ -174,8 +175,9 @@ def _fits(annotation: str, given: Sequence[Piece], receiver: Sequence[Piece]) ->
     piece = given[0]
     if piece.node is None:
         return True
-    if annotation == "ints":
-        return len(given) > 1 or isinstance(piece.value, (SequenceValue, Const, Scalar)) or piece.text[0] in "([*"
+    if annotation in ("ints", "sizes"):
+        known = len(given) > 1 or isinstance(piece.value, (SequenceValue, Const, Scalar)) or piece.text[0] in "([*"
+        return known and not (annotation == "sizes" and any("-" in each.text for each in given))
     if annotation == "kept":
         return bool(receiver) and _repeats(given, as_array(receiver[0].value)) is not None
     return _CHECKS[annotation](piece.value, piece.node)
@@ -332,10 +334,14 @@ def _comments(node: cst.CSTNode) -> int:
     return len(matchers.findall(node, matchers.Comment()))
 
 
-def in_place_of(node: cst.BaseExpression, text: str, context: Context) -> str:
-    """A text, in parentheses where it would fall apart in the place of a node."""
-    whole = isinstance(cst.parse_expression(f"f({text})").args[0].value, _WHOLE)  # type: ignore[attr-defined]
-    return text if whole or node.lpar or isinstance(context.parent(node), _FREE) else f"({text})"
+def in_place_of(node: cst.BaseExpression, text: str, context: Context) -> str | None:
+    """A text, in parentheses where it would fall apart in the place of a node; None for a statement that has no place."""
+    if node.lpar or isinstance(context.parent(node), _FREE):
+        return text if context.is_dropped(node) or not _ASSIGNS.match(text) else None
+    if _ASSIGNS.match(text):
+        return None
+    argument = cst.ensure_type(cst.parse_expression(f"f({text})"), cst.Call).args[0].value
+    return text if isinstance(argument, _WHOLE) else f"({text})"
 
 
 def instead(entry: Entry, found: Rewrite | None) -> str:

@@ -10,6 +10,7 @@ from mlxlint.rules.api import _names, _proof
 from mlxlint.rules.api._guards import is_guarded
 
 AMBIGUOUS = frozenset({"data", "indices", "values", "type", "index"})  # common on objects that are no arrays
+UNCLEAR = frozenset({None, "parameter", "iteration"})
 
 
 class TensorMethod(Rule):
@@ -59,7 +60,7 @@ class TensorMethod(Rule):
         if array is None or name in api.members("mlx.core.array"):
             return
         entry = _names.table()["tensor"].get(name)
-        if entry is None or (array.confidence < CERTAIN and name in AMBIGUOUS) or is_guarded(node, name, context):
+        if entry is None or (array.op in UNCLEAR and name in AMBIGUOUS) or is_guarded(node, name, context):
             return
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(

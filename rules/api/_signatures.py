@@ -1,0 +1,58 @@
+"""Calls of MLX's callables against their signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import api
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.values import CERTAIN, Name
+
+_POSITIONAL = ("positional-only", "positional-or-keyword")
+
+
+def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
+    """The MLX function, array method or class that a call surely calls, when its signatures are known."""
+    called = context.called(call)
+    if not isinstance(called, Name) or not called.name.startswith("mlx.") or called.confidence < CERTAIN:
+        return None
+    entry = api.lookup(called.name)
+    return entry if entry is not None and entry.signatures and entry.kind in ("function", "method", "class") else None
+
+
+def unaccepted_keywords(call: cst.Call, entry: api.Entry) -> Iterator[cst.Arg]:
+    """The keyword arguments that no signature takes."""
+    for keyword, arg in ArgumentNodes(call).keywords.items():
+        if not any(accepts(signature, keyword) for signature in entry.signatures):
+            yield arg
+
+
+def accepts(signature: api.Signature, keyword: str) -> bool:
+    return any(
+        p.kind == "var-keyword" or (p.name == keyword and p.kind in ("positional-or-keyword", "keyword-only"))
+        for p in signature.parameters
+    )
+
+
+def most_positional(entry: api.Entry) -> int | None:
+    """How many positional arguments the widest signature takes; None when there is no limit."""
+    if any(p.kind == "var-positional" for signature in entry.signatures for p in signature.parameters):
+        return None
+    return max(sum(p.kind in _POSITIONAL for p in signature.parameters) for signature in entry.signatures)
+
+
+def argument(call: cst.Call, entry: api.Entry, parameter: str) -> cst.Arg | None:
+    """The argument that a call gives for a parameter of any of the signatures."""
+    given = ArgumentNodes(call)
+    if parameter in given.keywords:
+        return given.keywords[parameter]
+    if given.starred:
+        return None
+    for signature in entry.signatures:
+        names = [p.name for p in signature.parameters if p.kind in _POSITIONAL]
+        if parameter in names and names.index(parameter) < len(given.positional):
+            return given.positional[names.index(parameter)]
+    return None

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.tree import dotted, walk
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, shown
+
+LOOPS = (cst.For, cst.While, cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp)
+
+
+class RandomKeyReuse(Rule):
+    """Using one random key for several draws
+
+    ## What it does
+    Finds a key that is passed to a draw in a loop that does not renew it, to two draws that follow each other, or to a
+    draw in a method while the key is an attribute that is set in `__init__` alone.
+
+    ## PyTorch and MLX
+    A `torch.Generator` moves on with every draw. An MLX key is a value: the same key gives the same numbers every time.
+    `mx.random.split` makes new keys of one.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    key = mx.random.key(0)
+    noise = [mx.random.normal((2,), key=key) for _ in range(3)]
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    noise = [mx.random.normal((2,), key=key) for key in mx.random.split(mx.random.key(0), 3)]
+    ```
+
+    ## References
+    - [Random](https://ml-explore.github.io/mlx/build/html/python/random.html)
+    """
+
+    code = "MLX459"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{key}` {how}: each draw gives the same numbers"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        key = context.argument(node, None, "key")
+        text = dotted(key)
+        if key is None or text is None or text == "None" or not (context.callee(node) or "").startswith("mlx.core.random."):
+            return
+        how = _reuse(node, text, context)
+        if how is not None:
+            context.report(self, node, confidence=Confidence.LIKELY, key=text, how=how)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        key = mx.random.key(0)
+        a, b = mx.random.normal((3,), key=key), mx.random.normal((3,), key=key)
+        left, right = (mx.random.normal((3,), key=k) for k in mx.random.split(key))
+        return Evidence(shown(mx.array_equal(a, b).item(), f"two draws with one key: {a.tolist()} and {b.tolist()}"),
+                        shown(not mx.array_equal(left, right).item(), "split keys: the draws differ"))
+
+
+def _reuse(node: cst.Call, key: str, context: Context) -> Optional[str]:
+    loop = next((a for a in _enclosing(node, context) if isinstance(a, LOOPS)), None)
+    if loop is not None and not _binds(loop, key):
+        return "is not renewed in the loop"
+    owner = context.enclosing_class(node)
+    function = context.enclosing_function(node)
+    if key.startswith("self.") and owner is not None and function is not None and function.name != "__init__":
+        setters = [f for f in owner.node.body.body if isinstance(f, cst.FunctionDef) and _binds(f, key)]
+        return "is set once, in `__init__`" if [f.name.value for f in setters] == ["__init__"] else None
+    return "was used for a draw before" if loop is None and _drawn_before(node, key, context) else None
+
+
+def _enclosing(node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
+    """Ancestors up to the function around a node."""
+    found = []
+    for ancestor in context.ancestors(node):
+        if isinstance(ancestor, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+            break
+        found.append(ancestor)
+    return found
+
+
+def _binds(node: cst.CSTNode, name: str) -> bool:
+    """Whether something below a node, or its own target, assigns to a name."""
+    for found in walk(node):
+        targets: list[cst.CSTNode] = []
+        if isinstance(found, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.For, cst.CompFor, cst.NamedExpr)):
+            targets = [found.target]
+        for target in targets:
+            if any(dotted(part) == name for part in walk(target) if isinstance(part, (cst.Name, cst.Attribute))):
+                return True
+    return False
+
+
+def _drawn_before(node: cst.Call, key: str, context: Context) -> bool:
+    """Whether a statement above in the same block draws with the key and none between renews it."""
+    statement = context.statement(node)
+    block = context.parent(statement)
+    if not isinstance(block, (cst.IndentedBlock, cst.Module)):
+        return False
+    above = list(block.body)[: next(i for i, s in enumerate(block.body) if s is statement)]
+    for line in reversed(above):
+        if _binds(line, key) or not isinstance(line, cst.SimpleStatementLine):
+            return False
+        calls = [n for n in walk(line) if isinstance(n, cst.Call)]
+        if any(dotted(context.argument(c, None, "key")) == key and (context.callee(c) or "").startswith("mlx.core.random.") for c in calls):
+            return True
+    return False

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import explain
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.values import Const, Scalar, Sequence, Value, scalar_type
+from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, raises
+
+FROM = {  # where the shape begins, and how many positional arguments may be ints without being taken for a shape
+    "mlx.core.zeros": 0, "mlx.core.ones": 0, "mlx.core.empty": 0, "mlx.core.random.normal": 0,
+    "mlx.core.reshape": 1, "mlx.core.broadcast_to": 1, "mlx.core.tile": 1, "mlx.core.transpose": 1,
+    "mlx.core.array.squeeze": 0, "mlx.core.array.sum": 0, "mlx.core.array.mean": 0, "mlx.core.flip": 1,
+}  # fmt: skip
+
+
+class ShapeAsArguments(Rule):
+    """A shape given number by number
+
+    ## What it does
+    Finds `mx.zeros(2, 3)`, `mx.ones(n, m)`, `mx.random.normal(2, 3)`, `mx.reshape(x, 2, 3)`, `mx.tile(x, 2, 1)`,
+    `mx.broadcast_to(x, 2, 3)` and `x.squeeze(0, 2)`: sizes or axes one after another where MLX takes one tuple.
+
+    ## PyTorch and MLX
+    PyTorch takes a shape either way. MLX's functions take a tuple or list (the methods `reshape` and `transpose` take both),
+    and read the second number as the next parameter: `TypeError`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    bias = mx.zeros(2, 3)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    bias = mx.zeros((2, 3))
+    ```
+
+    ## Fix safety
+    Safe: the numbers are put into a tuple.
+
+    ## References
+    - [mlx.core.zeros](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.zeros.html)
+    """
+
+    code = "MLX410"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
+    message = "`{callee}` takes one tuple: `({numbers})`"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if len(node.args) < 2:
+            return
+        callee = context.callee(node) or ""
+        start = FROM.get(callee)
+        if start is None:
+            return
+        given = ArgumentNodes(node)
+        numbers = given.positional[start:]
+        if given.starred or len(numbers) < 2 or not all(_is_int(context.value(arg.value)) for arg in numbers):
+            return
+        if callee == "mlx.core.transpose" and len(numbers) == 2:
+            return  # two axes are swapped: another rule's
+        text = ", ".join(context.text(arg.value) for arg in numbers)
+        fix = NodeFix("Put the numbers into a tuple", [Span(numbers[0].value, numbers[-1].value, f"({text})")])
+        context.report(
+            self, node, callee=explain.short(callee), numbers=text, fix=fix if _plain(numbers, context) else None,
+            repro={"name": callee},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(name: str = "mlx.core.zeros") -> Evidence:
+        import importlib
+
+        import mlx.core as mx
+
+        module, _, function = name.rpartition(".")
+        if module == "mlx.core.array":
+            called = getattr(mx.ones((1, 1, 2)), function)
+        elif function in ("reshape", "broadcast_to", "tile", "transpose", "flip"):
+            called = lambda *sizes: getattr(mx, function)(mx.ones((1, 1, 1)), *sizes)  # noqa: E731
+        else:
+            called = getattr(importlib.import_module(module), function)
+        return Evidence(raises(lambda: called(0, 1, 2), TypeError), agrees(mx.zeros((2, 1)), [[0.0], [0.0]]))
+
+
+def _is_int(value: Value) -> bool:
+    return isinstance(value, (Const, Scalar)) and scalar_type(value) == "int" and not isinstance(value, Sequence)
+
+
+def _plain(numbers: list[cst.Arg], context: Context) -> bool:
+    return not any("#" in context.text(arg) for arg in numbers)

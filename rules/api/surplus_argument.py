@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import explain
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._signatures import entry_of, most_positional
+
+
+class SurplusArgument(Rule):
+    """More positional arguments than a callable of MLX takes
+
+    ## What it does
+    Finds calls of MLX's functions, array methods and classes with more positional arguments than any of their signatures
+    has places for.
+
+    ## PyTorch and MLX
+    Where PyTorch takes several numbers or tensors one after another, MLX takes one tuple or list. Surplus positional
+    arguments raise `TypeError`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    x = mx.zeros((2, 1, 3, 1))
+    y = x.squeeze(1, 3)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    x = mx.zeros((2, 1, 3, 1))
+    y = x.squeeze((1, 3))
+    ```
+
+    ## References
+    - [Operations](https://ml-explore.github.io/mlx/build/html/python/ops.html)
+    """
+
+    code = "MLX409"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`{callee}` takes at most {most} positional arguments, not {given}"
+    yields_to = ("shape-as-arguments", "view-as-reshape", "randint-bound")
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        given = len(ArgumentNodes(node).positional)
+        entry = entry_of(node, context) if given else None
+        most = most_positional(entry) if entry is not None else None
+        if entry is None or most is None or given <= most or is_guarded(node, "", context):
+            return
+        context.report(
+            self, node, callee=explain.short(entry.name), most=most, given=given,
+            repro={"name": entry.name, "given": min(given, 40)},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(name: str = "mlx.core.array.squeeze", given: int = 2) -> Evidence:
+        import importlib
+
+        import mlx.core as mx
+
+        module, _, function = name.rpartition(".")
+        x = mx.ones((1, 1, 1, 1))
+        owner = mx.array if module == "mlx.core.array" else importlib.import_module(module)
+        called = getattr(owner, function)
+        hazard = raises(lambda: called(*([x] if owner is mx.array else []), *range(1, given + 1)), TypeError)
+        return Evidence(hazard, agrees(x.squeeze((1, 3)), [[1.0]]))

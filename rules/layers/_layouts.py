@@ -1,0 +1,73 @@
+"""What rules about channels-first and channels-last arrays share."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import UNKNOWN, Array, Instance, Value, constant
+
+RANKS = {f"mlx.nn.{kind}{n}d": n + 2 for kind in ("Conv", "ConvTranspose", "MaxPool", "AvgPool") for n in (1, 2, 3)}
+CONVOLUTIONS = frozenset(name for name in RANKS if "Conv" in name)
+
+
+def layer_called(call: cst.Call, context: Context, names: frozenset[str]) -> Optional[Instance]:
+    """The layer that is called, when it is one of ``names`` or a subclass of the project without a ``__call__`` of its own."""
+    called = context.called(call)
+    if not isinstance(called, Instance):
+        return None
+    if called.code is None:
+        return called if called.type in names else None
+    if called.code.method("__call__") is not None:
+        return None
+    base = next((n for n in called.code.ancestry()[1] if n in names), None)
+    return Instance(base) if base is not None else None
+
+
+def option(layer: Instance, index: int, name: str) -> Value:
+    """A constructor's argument; UNKNOWN when it was not given."""
+    return layer.keywords.get(name, layer.args[index] if index < len(layer.args) else UNKNOWN)
+
+
+def number(value: Value) -> Optional[int]:
+    found = constant(value, int)
+    return found if isinstance(found, int) else None
+
+
+def is_channels_first(array: Array, channels: Optional[int]) -> Optional[str]:
+    """Why an array's axes are surely in the order batch, channels, space; None when they may not be.
+
+    ``channels``: how many channels the layer expects, if that is known.
+    """
+    shape = array.shape
+    last = shape[-1] if shape else None
+    if channels is not None and isinstance(last, int):
+        if last == channels or shape is None or len(shape) < 3:
+            return None
+        return f"its shape is {_shown(shape)}" if shape[1] == channels or array.layout == "channels_first" else None
+    if array.layout == "channels_first":
+        return "it was brought to channels-first order"
+    if channels is not None and shape is not None and len(shape) in (4, 5) and shape[1] == channels and isinstance(channels, int):
+        return f"its axis 1 has {channels} elements, as many as there are channels"
+    return None
+
+
+def _shown(shape: tuple[object, ...]) -> str:
+    return "(" + ", ".join("?" if s is None else str(s) for s in shape) + ")"
+
+
+def channels_last(node: cst.BaseExpression, context: Context) -> Optional[Array]:
+    """The array of an expression when it is a map in channels-last order, as convolutions and pools return it."""
+    array = context.array(node)
+    if array is None or array.layout != "channels_last" or array.rank not in (None, 4, 5):
+        return None
+    return array
+
+
+def axes_of(value: Value) -> Optional[tuple[int, ...]]:
+    """The axes that an ``axis`` argument names, as written."""
+    items = getattr(value, "items", None)
+    found = [number(item) for item in items] if isinstance(items, tuple) else [number(value)]
+    return None if any(axis is None for axis in found) else tuple(axis for axis in found if axis is not None)

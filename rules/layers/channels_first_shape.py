@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import shapes, tree
+from mlxlint.model.values import LIKELY
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+from ._layouts import channels_last, number
+
+
+class ChannelsFirstShape(Rule):
+    """Height and width of a channels-last map are read from the places they have in PyTorch
+
+    ## What it does
+    Finds `B, C, H, W = x.shape`, `H, W = x.shape[2:]` and pairs of `x.shape[2]` and `x.shape[3]` where `x` is what a
+    convolution, a pool or a layer after them returns.
+
+    ## PyTorch and MLX
+    In NCHW the sizes are batch, channels, height, width. MLX's maps are NHWC, so index 2 is the width and index 3 the number
+    of channels. What is computed from them, a scale or a grid, is wrong.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    features = nn.Conv2d(3, 8, 1)(mx.zeros((2, 4, 6, 3)))
+    B, C, H, W = features.shape
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    features = nn.Conv2d(3, 8, 1)(mx.zeros((2, 4, 6, 3)))
+    B, H, W, C = features.shape
+    ```
+
+    ## References
+    - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
+    """
+
+    code = "MLX336"
+    kind = Kind.SILENT
+    severity = Severity.ERROR
+    message = "`{array}` is channels-last (batch, height, width, channels), and its shape is read as channels-first"
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        target = node.targets[0].target
+        if not isinstance(target, (cst.Tuple, cst.List)):
+            return
+        names = [e.value.value if isinstance(e.value, cst.Name) else None for e in target.elements]
+        mapped = _shape_read(node.value, names, context)
+        if mapped is not None:
+            context.report(self, node.value, because=[mapped], confidence=LIKELY, array=context.brief(mapped))
+
+    def visit_Tuple(self, node: cst.Tuple, context: Context) -> None:
+        if len(node.elements) != 2:
+            return
+        first, second = (_sizes_read(element.value, context) for element in node.elements)
+        if set(first) == {2} and set(second) == {3}:
+            mapped = second[3]
+            context.report(self, node, because=[mapped], confidence=LIKELY, array=context.brief(mapped))
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        shape = nn.Conv2d(3, 8, 1)(mx.zeros((2, 4, 6, 3))).shape
+        return Evidence(shown(shape[2:] != (4, 6), f"shape[2:] is {shape[2:]}"), shown(shape[1:3] == (4, 6), f"shape[1:3] is {shape[1:3]}"))
+
+
+def _shape_read(node: cst.BaseExpression, names: Sequence[Optional[str]], context: Context) -> Optional[cst.BaseExpression]:
+    """The channels-last map whose shape is unpacked into names in channels-first order."""
+    if isinstance(node, cst.Attribute) and node.attr.value == "shape":
+        if shapes.layout_of_names(list(names)) == "channels_first" and channels_last(node.value, context) is not None:
+            return node.value
+    if isinstance(node, cst.Subscript) and len(names) == 2 and isinstance(node.value, cst.Attribute) and node.value.attr.value == "shape":
+        part = node.slice[0].slice
+        spatial = all(name is not None and name.lower().strip("_") in shapes.SPATIAL_NAMES for name in names)
+        if spatial and isinstance(part, cst.Slice) and part.upper is None and part.lower is not None:
+            array = channels_last(node.value.value, context)
+            if array is not None and number(context.value(part.lower)) in (2, -2):
+                return node.value.value
+    return None
+
+
+def _sizes_read(node: cst.BaseExpression, context: Context) -> dict[int, cst.BaseExpression]:
+    """Index -> array for each ``x.shape[index]`` of channels-last maps below an expression."""
+    found: dict[int, cst.BaseExpression] = {}
+    for part in tree.walk(node):
+        if not (isinstance(part, cst.Subscript) and isinstance(part.value, cst.Attribute) and part.value.attr.value == "shape"):
+            continue
+        index = part.slice[0].slice
+        at = number(context.value(index.value)) if isinstance(index, cst.Index) else None
+        if at is not None and channels_last(part.value.value, context) is not None:
+            found[at] = part.value.value
+    return found

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import CERTAIN, LIKELY
+from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+
+from ._layouts import CONVOLUTIONS, RANKS, is_channels_first, layer_called, number, option
+
+
+class ConvChannelsFirst(Rule):
+    """A convolution is given its input channels-first
+
+    ## What it does
+    Finds calls of `nn.Conv*` and `nn.ConvTranspose*` layers whose input is in the order batch, channels, space: by its
+    literal shape against `in_channels`, by a `transpose` or `moveaxis` that brought the channels forward, or because its
+    shape was unpacked as `B, C, H, W`.
+
+    ## PyTorch and MLX
+    PyTorch's convolutions take NCL, NCHW and NCDHW. MLX's take the channels last: NLC, NHWC and NDHWC. Where the last axis
+    does not have `in_channels` elements the call raises; where it happens to, the wrong axes are convolved.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    conv = nn.Conv2d(3, 8, kernel_size=3)
+    y = conv(mx.zeros((1, 3, 32, 32)))
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    conv = nn.Conv2d(3, 8, kernel_size=3)
+    y = conv(mx.zeros((1, 32, 32, 3)))
+    ```
+
+    Images from elsewhere are turned once, at the border: `images.transpose(0, 2, 3, 1)`.
+
+    ## References
+    - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
+    """
+
+    code = "MLX331"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`{layer}` takes channels last, and `{input}` is channels-first: {why}"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        layer = layer_called(node, context, CONVOLUTIONS)
+        given = context.argument(node, 0, "x")
+        array = context.array(given)
+        if layer is None or given is None or array is None:
+            return
+        channels = number(option(layer, 0, "in_channels"))
+        why = is_channels_first(array, channels)
+        if why is not None:
+            exact = array.layout == "channels_first" or isinstance((array.shape or (None,))[-1], int)
+            context.report(
+                self, node, because=[given], confidence=CERTAIN if exact else LIKELY, input=context.brief(given), why=why,
+                layer=layer.type.replace("mlx.nn.", "nn."), repro={"dimensions": RANKS[layer.type] - 2},
+            )  # fmt: skip
+
+    @staticmethod
+    def repro(dimensions: int = 2) -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        conv = getattr(nn, f"Conv{dimensions}d")(3, 4, 1)
+        space = (5,) * dimensions
+        result = conv(mx.zeros((1, *space, 3)))
+        return Evidence(raises(lambda: conv(mx.zeros((1, 3, *space)))), shown(result.shape == (1, *space, 4), f"shape {result.shape}"))

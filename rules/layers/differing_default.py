@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+from .._shared import default_severity
+
+
+@dataclass(frozen=True)
+class Default:
+    """One argument that PyTorch and MLX set differently when it is left out."""
+
+    position: int
+    name: str
+    mlx: str
+    torch: str
+    effect: str
+
+
+_ENCODER = "normalise before each block; PyTorch normalises after it"
+_DEFAULTS: dict[str, tuple[Default, ...]] = {
+    "MultiHeadAttention": (Default(7, "bias", "False", "True", "the projections have no biases"),),
+    "TransformerEncoderLayer": (Default(5, "norm_first", "True", "False", _ENCODER),),
+    "TransformerDecoderLayer": (Default(5, "norm_first", "True", "False", _ENCODER),),
+    "TransformerEncoder": (Default(6, "norm_first", "True", "False", _ENCODER),),
+    "TransformerDecoder": (Default(6, "norm_first", "True", "False", _ENCODER),),
+    "Transformer": (Default(9, "norm_first", "True", "False", _ENCODER),),
+}
+
+
+class DifferingDefault(Rule):
+    """A layer is made with a default that differs from PyTorch's
+
+    ## What it does
+    Finds layers of `mlx.nn` that are made without an argument for which MLX has another default than the PyTorch layer of
+    that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere.
+
+    ## PyTorch and MLX
+    `nn.MultiHeadAttention` has no biases unless `bias=True` is given; PyTorch's has. The transformer layers normalise before
+    each block (`norm_first=True`); PyTorch's normalise after it. The model runs, and with weights from PyTorch it computes
+    something else.
+
+    ## Example
+    ```python
+    # Port of a PyTorch encoder.
+    import mlx.nn as nn
+
+    attention = nn.MultiHeadAttention(64, 4)
+    ```
+
+    ## Use instead
+    ```python
+    # Port of a PyTorch encoder.
+    import mlx.nn as nn
+
+    attention = nn.MultiHeadAttention(64, 4, bias=True)
+    ```
+
+    ## References
+    - [MultiHeadAttention](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.MultiHeadAttention.html)
+    - [Transformer](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Transformer.html)
+    """
+
+    code = "MLX344"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`nn.{layer}` has `{argument}={mlx}` by default, where PyTorch has `{argument}={torch}`: {effect}"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        callee = context.callee(node)
+        if callee is None or not callee.startswith("mlx.nn."):
+            return
+        layer = callee[7:]
+        for default in _DEFAULTS.get(layer, ()):
+            if not context.arguments(node).starred and context.argument(node, default.position, default.name) is None:
+                context.report(
+                    self, node, severity=default_severity(context), layer=layer, argument=default.name, mlx=default.mlx,
+                    torch=default.torch, effect=default.effect,
+                    repro={"layer": "TransformerEncoderLayer" if layer != "MultiHeadAttention" else layer},
+                )  # fmt: skip
+
+    @staticmethod
+    def repro(layer: Literal["MultiHeadAttention", "TransformerEncoderLayer"] = "MultiHeadAttention") -> Evidence:
+        import mlx.nn as nn
+
+        if layer == "MultiHeadAttention":
+            plain, stated = nn.MultiHeadAttention(8, 2), nn.MultiHeadAttention(8, 2, bias=True)
+            return Evidence(
+                shown("bias" not in plain.query_proj, "the projections have no bias"), shown("bias" in stated.query_proj, "they have one")
+            )
+        return Evidence(
+            shown(nn.TransformerEncoderLayer(8, 2).norm_first is True, "norm_first is True"),
+            shown(nn.TransformerEncoderLayer(8, 2, norm_first=False).norm_first is False, "norm_first is False"),
+        )

@@ -1,0 +1,161 @@
+import functools
+from dataclasses import dataclass
+from typing import Optional
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import torch
+
+
+def branch(flag, x: mx.array):
+    y = x > 0 if flag else x.astype(mx.float16)
+    y  #: array
+    if flag:
+        z = mx.zeros((2,))
+    else:
+        z = None
+    z  #: None | float32 array (2,)
+    if z is not None:
+        z  #: float32 array (2,)
+    if z is None:
+        return x
+    z  #: float32 array (2,)
+    return z
+
+
+def loop(n):
+    total = 0
+    total = mx.zeros((3,))
+    for _ in range(n):
+        total = total + mx.ones((3,))
+    total  #: float32 array (3,)
+    kept = []
+    for t in [total, total]:
+        kept.append(t * 2)
+    kept  #: list[float32 array (3,)...]
+    kept[0]  #: float32 array (3,)
+    while n:
+        n -= 1
+        value = mx.array(n)
+    return value
+
+
+def optional(x: Optional[mx.array] = None, y: "mx.array | None" = None, n: int = 3):
+    x  #: None | array
+    y  #: None | array
+    n  #: int
+    x = x or mx.zeros((1,))
+    x  #: array
+
+
+def mask_of(scores):
+    return scores > 0
+
+
+def nested():
+    scores = mx.random.uniform(shape=(5,))
+    keep = mask_of(scores)
+    keep  #: bool_ array (5,)
+    again = (lambda s: mask_of(s))(scores)
+    again  #: bool_ array (5,)
+    half = functools.partial(mx.full, (2,))
+    half(1.0)  #: float32 array (2,)
+    return keep
+
+
+# what a parameter is follows from the calls seen
+def helper(values, limit):
+    values  #: float32 array (4,)
+    limit  #: 3
+    return values[:limit]
+
+
+helper(mx.zeros((4,)), 3)  #: float32 array (?,)
+
+# three frameworks, kept apart
+t = torch.zeros(3)
+a = np.zeros((3,))
+t > 0  #: bool torch.Tensor
+a > 0  #: bool numpy.ndarray
+t.numpy()  #: numpy.ndarray
+mx.array(a)  #: float32 array (3,)
+mx.array(t.numpy())  #: array
+np.array(mx.zeros((2,)))  #: float32 numpy.ndarray
+a * mx.zeros((3,))  #: numpy.ndarray
+mx.zeros((3,)) * a  #: float32 array (3,)
+
+
+def which(x):
+    if isinstance(x, np.ndarray):
+        x  #: numpy.ndarray
+        x = mx.array(x)
+    elif isinstance(x, torch.Tensor):
+        x  #: torch.Tensor
+    return x
+
+
+@dataclass
+class Batch:
+    tokens: mx.array
+    mask: mx.array
+    names: list[str]
+
+
+class Block(nn.Module):
+    def __init__(self, dims: int, width=8):
+        super().__init__()
+        self.proj = nn.Linear(dims, width)
+        self.table = mx.zeros((4, 4))
+        self.layers = [nn.Linear(width, width) for _ in range(2)]
+        self.act = nn.ReLU()
+        self.cache = None
+
+    @property
+    def first(self):
+        return self.layers[0]
+
+    def __call__(self, x):
+        x  #: float32 array (2, 3)
+        h = self.act(self.proj(x))
+        h  #: float32 array (2, ?)
+        self.first  #: mlx.nn.Linear()
+        for layer in self.layers:
+            h = layer(h)
+        self.table[0]  #: float32 array (4,)
+        return h
+
+
+def use(batch: Batch):
+    batch.mask  #: array
+    batch.tokens > 0  #: bool_ array
+    block = Block(3)
+    block  #: Block()
+    block(mx.zeros((2, 3)))  #: float32 array (2, ?)
+    block.proj.weight  #: float32 array
+    seq = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    seq(mx.zeros((2, 3)))  #: float32 array (2, 4)
+    params = block.parameters()
+    params  #: parameters
+    loss_and_grad = nn.value_and_grad(block, lambda m, x: m(x).sum())
+    loss, grads = loss_and_grad(block, mx.zeros((2, 3)))
+    loss  #: float32 array ()
+    grads  #: gradients
+    step = mx.compile(lambda x: x * 2)
+    step(mx.zeros((3,)))  #: float32 array (3,)
+
+
+def shapes(x: mx.array):
+    B, C, H, W = x.shape
+    x  #: array (B, C, H, W) channels_first
+    x.reshape(B, C, H * W)  #: array (B, C, ?)
+    conv = nn.Conv2d(3, 16, 3)
+    conv(x)  #: array (B, ?, ?, 16) channels_last
+    match B:
+        case 1:
+            y = x
+        case _:
+            y = x[0]
+    if (n := x.sum()) is not None:
+        n  #: array ()
+    return y
