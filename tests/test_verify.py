@@ -328,7 +328,7 @@ def test_output_and_children_do_not_get_in_the_way(pack: dict[str, Rule], capfd:
 
 def test_a_worker_that_dies_between_two_reproductions_is_replaced(pack: dict[str, Rule]) -> None:
     rule = pack["holds"]
-    findings = [finding(pack["kills_itself_later"]), *(finding(rule, {"size": size}) for size in range(2000))]
+    findings = [finding(pack["kills_itself_later"]), *(finding(rule, {"size": size}) for size in range(300))]
     known = {one.code: one for one in (rule, pack["kills_itself_later"])}
     results = verify(findings, "cpu", limits=QUICK, known=known, jobs=1)
     assert {result.verification.status for result in results if result.verification} == {"confirmed"}

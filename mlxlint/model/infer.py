@@ -1392,7 +1392,8 @@ class Interpreter:
             return Const(-value.value) if operator == "-" else value
         array = as_array(value)
         if array is not None:
-            return array.with_(op=f"operator.{operator}", node=node, parameter=False)
+            changed: Array = array.with_(op=f"operator.{operator}", node=node, parameter=False)
+            return changed
         return value if isinstance(value, (Foreign, Scalar)) else UNKNOWN
 
     def on_BooleanOperation(self, node: cst.BooleanOperation) -> Value:

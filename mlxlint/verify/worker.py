@@ -159,6 +159,7 @@ class Session:
         os.environ.clear()
         os.environ.update(self.environment)
         gc.collect()
+        gc.freeze()  # what is alive now stays: the next collection need not look at it
         random.seed(0)
         self.mx.set_default_device(self.mx.cpu if self.device == "cpu" else self.mx.gpu)
         self.mx.set_default_stream(self.stream)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import CERTAIN, LIKELY, Array, constant
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
+from mlxlint.rules._operations import operation, produced_by
+
+CUMULATIVE = frozenset({"cumsum", "cumprod"})
+SUMS = frozenset({"sum", "cumsum", "trace", "prod"})
+NARROW = frozenset({"uint8", "int8", "uint16", "int16"})
+INT32 = range(-(2**31), 2**31)
+HASH_FACTOR = 2**15  # ids of a million, times this, are beyond int32
+
+
+class IntegerOverflow(Rule):
+    """Integer arithmetic that needs more bits than MLX gives it
+
+    ## What it does
+    Finds running sums of 8- and 16-bit integers, sums of squared or multiplied `int32`, products of `int32` arrays with large
+    constants, flat keys `row * n + column`, and constants beyond `int32` next to such arrays.
+
+    ## PyTorch and MLX
+    PyTorch's integers are `int64` by default, and its sums of any integer are. MLX's default is `int32`; sums stay `int32`,
+    running sums keep even `uint8`, and all wrap silently. A Python constant that does not fit the array's dtype raises
+    `ValueError`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    hits = mx.ones((1000,), dtype=mx.uint8)
+    found = mx.cumsum(hits)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    hits = mx.ones((1000,), dtype=mx.uint8)
+    found = mx.cumsum(hits.astype(mx.int32))
+    ```
+
+    ## References
+    - [Data types](https://ml-explore.github.io/mlx/build/html/python/data_types.html)
+    """
+
+    code = "MLX467"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "{problem}"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        found = operation(node, context, SUMS)
+        array = None if found is None else context.array(found.subject)
+        if found is None or array is None:
+            return
+        if found.name in CUMULATIVE and array.dtype in NARROW:
+            problem = f"`mx.{found.name}` of {array.dtype} stays {array.dtype} and wraps"
+            context.report(self, node, because=[found.subject], problem=problem, repro={"case": "running"})
+        elif array.dtype == "int32" and _is_product(array, context):
+            problem = f"the {found.name} of `{context.brief(found.subject)}` stays int32 and wraps beyond 2147483647"
+            context.report(self, node, because=[found.subject], confidence=LIKELY, problem=problem, repro={"case": "sum"})
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            number = constant(context.value(other), int)
+            array = context.array(side)
+            if array is None or not isinstance(number, int):
+                continue
+            if number not in INT32:
+                self._too_large(node, side, other, array, context)
+            elif isinstance(node.operator, cst.Multiply) and abs(number) >= HASH_FACTOR and array.dtype == "int32":
+                problem = f"`{context.brief(node)}` is computed in int32 and wraps beyond 2147483647"
+                context.report(self, node, because=[side], confidence=LIKELY, problem=problem, repro={"case": "product"})
+        if isinstance(node.operator, cst.Add) and _is_flat_key(node, context):
+            problem = f"`{context.brief(node)}` is a key in int32, which wraps beyond 2147483647"
+            context.report(self, node, confidence=LIKELY, severity=Severity.INFO, problem=problem, repro={"case": "product"})
+
+    def visit_Comparison(self, node: cst.Comparison, context: Context) -> None:
+        array, number = context.array(node.left), constant(context.value(node.comparisons[0].comparator), int)
+        if array is not None and isinstance(number, int) and number not in INT32:
+            self._too_large(node, node.left, node.comparisons[0].comparator, array, context)
+
+    def _too_large(
+        self, node: cst.CSTNode, side: cst.BaseExpression, other: cst.BaseExpression, array: Array, context: Context
+    ) -> None:
+        if array.dtype in ("int64", "uint64", "float32", "float16", "bfloat16", "float64", "complex64", "bool_"):
+            return
+        if array.dtype == "uint32" and 0 <= (constant(context.value(other), int) or 0) < 2**32:
+            return
+        problem = f"`{context.brief(other)}` does not fit {array.dtype or 'int32, the default integer'}, and MLX raises"
+        confidence = CERTAIN if array.dtype else LIKELY
+        context.report(self, node, because=[side], confidence=confidence, severity=Severity.ERROR, problem=problem, repro={"case": "constant"})
+
+    @staticmethod
+    def repro(case: str = "running") -> Evidence:
+        import mlx.core as mx
+
+        if case == "running":
+            hits = mx.full((3,), 100, dtype=mx.uint8)
+            return Evidence(differs(mx.cumsum(hits), [100, 200, 300]), agrees(mx.cumsum(hits.astype(mx.int32)), [100, 200, 300]))
+        ids = mx.array([100_000, 200_000])
+        if case == "constant":
+            return Evidence(raises(lambda: ids * 2654435761, ValueError), agrees((ids.astype(mx.int64) * 2654435761) % 7, [5, 3]))
+        got, wide = (ids * 1_000_003) % 97, (ids.astype(mx.int64) * 1_000_003) % 97
+        expected = [100_000 * 1_000_003 % 97, 200_000 * 1_000_003 % 97]
+        if case == "sum":
+            got, wide, expected = (ids * ids).sum(), mx.square(ids.astype(mx.float32)).sum(), 5e10  # type: ignore[assignment]
+        return Evidence(differs(got, expected), agrees(wide, expected))
+
+
+def _is_product(array: Array, context: Context) -> bool:
+    node = array.node
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply):
+        return all((a := context.array(side)) is not None and a.dtype == "int32" for side in (node.left, node.right))
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Power):
+        return constant(context.value(node.right), int) not in (None, 0, 1)
+    return produced_by(array, "square")
+
+
+def _is_flat_key(node: cst.BinaryOperation, context: Context) -> bool:
+    """Whether this is ``row * n + column`` of two int32 arrays, with a number that is not known."""
+    product: Optional[cst.BaseExpression] = node.left
+    column = context.array(node.right)
+    if not isinstance(product, cst.BinaryOperation) or not isinstance(product.operator, cst.Multiply) or column is None:
+        return False
+    row, n = context.array(product.left), context.value(product.right)
+    known = constant(n, int)
+    return (
+        row is not None and row.dtype == column.dtype == "int32" and known is None
+        and context.array(product.right) is None and getattr(n, "type", None) == "int"
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import CERTAIN, Array, Const, Scalar, constant
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, shown
+
+OUT_OF_RANGE = frozenset({"builtins.IndexError", "builtins.LookupError"})
+
+
+class UncheckedIndex(Rule):
+    """Relying on the range check of an index
+
+    ## What it does
+    Finds MLX arrays indexed inside `try` with `except IndexError`, and constant indices beyond a known size.
+
+    ## PyTorch and MLX
+    PyTorch raises `IndexError` for an index out of range. MLX does not check: a read returns whatever lies in memory there, an
+    assignment may overwrite it, and the handler never runs.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    table = mx.zeros((10, 4))
+
+
+    def look_up(i: int):
+        try:
+            return table[i]
+        except IndexError:
+            return table.mean(axis=0)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    table = mx.zeros((10, 4))
+
+
+    def look_up(i: int):
+        return table[i] if i < table.shape[0] else table.mean(axis=0)
+    ```
+
+    ## References
+    - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)
+    """
+
+    code = "MLX106"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "MLX checks no index: {problem}"
+
+    def visit_Try(self, node: cst.Try, context: Context) -> None:
+        if not any(_catches(handler, context) for handler in node.handlers):
+            return
+        for found in context.walk(node.body):
+            if isinstance(found, cst.Subscript) and context.array(found.value) is not None and _by_number(found, context):
+                problem = f"`{context.brief(found)}` raises no IndexError when it is out of range"
+                context.report(self, found, because=[found.value], problem=problem)
+                return
+
+    def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        array = context.array(node.value)
+        if array is None or array.shape is None or isinstance(context.parent(node), cst.Del):
+            return
+        beyond = _beyond(node, array, context)
+        if beyond is not None:
+            at, size = beyond
+            problem = f"`{context.brief(node)}` reads beyond the axis of {size}"
+            context.report(self, node, because=[node.value], confidence=CERTAIN, severity=Severity.ERROR, problem=problem, repro={"index": at})
+
+    @staticmethod
+    def repro(index: int = 3) -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([1.0, 2.0, 3.0])
+        try:
+            mx.eval(x[max(3, min(abs(index), 4))])
+            hazard = shown(True, "no exception for an index beyond the end")
+        except IndexError as error:
+            hazard = shown(False, f"IndexError: {error}")
+        return Evidence(hazard, agrees(x[2] if 2 < x.shape[0] else x.mean(), 3.0))
+
+
+def _catches(handler: cst.ExceptHandler, context: Context) -> bool:
+    kinds = [e.value for e in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    return any(context.qualified(kind) in OUT_OF_RANGE for kind in kinds if kind is not None)
+
+
+def _by_number(node: cst.Subscript, context: Context) -> bool:
+    """Whether an index may be a single integer: not a slice and nothing known to be otherwise."""
+    values = [context.value(e.slice.value) for e in node.slice if isinstance(e.slice, cst.Index)]
+    return any(not isinstance(v, (Const, Scalar)) or constant(v, int) is not None or getattr(v, "type", None) == "int" for v in values)
+
+
+def _beyond(node: cst.Subscript, array: Array, context: Context) -> Optional[tuple[int, int]]:
+    """The first constant index outside its axis, and the size of that axis."""
+    for axis, element in enumerate(node.slice):
+        value = context.value(element.slice.value) if isinstance(element.slice, cst.Index) else None
+        if isinstance(value, Const) and (value.value is None or value.value is ...):
+            return None
+        size = array.shape[axis] if array.shape is not None and axis < len(array.shape) else None
+        at = None if value is None else constant(value, int)
+        if isinstance(at, int) and isinstance(size, int) and not -size <= at < size:
+            return at, size
+    return None
