@@ -27,6 +27,7 @@ class Context:
         self._survey = survey
         self.tree = module.tree
         self.reports: list[Report] = []
+        self._callees: dict[cst.Call, Optional[str]] = {}
 
     # ---- values and names
 
@@ -45,14 +46,11 @@ class Context:
 
     def callee(self, call: cst.Call) -> Optional[str]:
         """The qualified name of what is called. A layer's instance gives "mlx.nn.Linear.__call__"."""
-        value = self.module.calls.get(call, UNKNOWN)
-        if isinstance(value, Name):
-            return value.name
-        if isinstance(value, Instance):
-            return value.type + ".__call__"
-        if isinstance(value, Partial):
-            return value.transform
-        return value.code.qualified if isinstance(value, Class) else None
+        try:
+            return self._callees[call]
+        except KeyError:
+            found = self._callees[call] = _callee(self.module.calls.get(call, UNKNOWN))
+            return found
 
     def called(self, call: cst.Call) -> Value:
         """The value that is called (:class:`Name` with its receiver, :class:`Function`, :class:`Instance`, ...)."""
@@ -224,3 +222,13 @@ class Context:
         text = f"`{self.brief(node)}` is {explain.kind(value)}" + (f": {source}" if source else "")
         origin = (as_array(value) or value).node
         return text, origin if origin is not None and origin in self._parents else None
+
+
+def _callee(value: Value) -> Optional[str]:
+    if isinstance(value, Name):
+        return value.name
+    if isinstance(value, Instance):
+        return value.type + ".__call__"
+    if isinstance(value, Partial):
+        return value.transform
+    return value.code.qualified if isinstance(value, Class) else None

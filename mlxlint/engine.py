@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -34,6 +34,7 @@ from mlxlint.rule import (
 )
 from mlxlint.source import Source
 
+Hook = tuple[Rule, Callable[[Any, Context], None]]
 SYNTAX_ERROR, INTERNAL_ERROR = "MLX001", "MLX002"
 DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 DEEP_RECURSION = 200_000
@@ -64,10 +65,16 @@ class Analysis:
         self.target_mlx = target_mlx
         self.target_mlx_lm = target_mlx_lm
         self.project = Project(search)
-        self.hooks: dict[type[cst.CSTNode], list[tuple[Rule, Callable[[Any, Context], None]]]] = {}
+        self.hooks: dict[type[cst.CSTNode], list[Hook]] = {}
+        self.call_hooks: dict[str, list[Hook]] = {}
         for rule in rules:
             for kind, method in rule.hooks().items():
-                self.hooks.setdefault(kind, []).append((rule, getattr(rule, method)))
+                hook = (rule, getattr(rule, method))
+                if kind is cst.Call and rule.calls is not None:
+                    for name in rule.calls:
+                        self.call_hooks.setdefault(name, []).append(hook)
+                else:
+                    self.hooks.setdefault(kind, []).append(hook)
 
     def lint(self, source: Source, path: Optional[Path] = None) -> list[Finding]:
         """The findings of one file, in order of place. Raises nothing for any text."""
@@ -93,10 +100,9 @@ class Analysis:
         return [*broken, *_findings(context, kept, source)]
 
     def _visit(self, context: Context, source: Source) -> list[Finding]:
-        hooks, broken = self.hooks, []
-        nodes: Iterable[cst.CSTNode] = (context.tree, *context.module.values)
-        for node in nodes:
-            for rule, visit in hooks.get(type(node), ()):
+        broken: list[Finding] = []
+        for node in (context.tree, *context.module.values):
+            for rule, visit in self._hooks_for(node, context):
                 try:
                     visit(node, context)
                 except RecursionError:
@@ -104,6 +110,16 @@ class Analysis:
                 except Exception as error:
                     broken.append(_internal_error(source, f"{rule.code} ({rule.name})", error))
         return list({f.message: f for f in broken}.values())
+
+    def _hooks_for(self, node: cst.CSTNode, context: Context) -> Sequence[Hook]:
+        hooks: Sequence[Hook] = self.hooks.get(type(node), ())
+        if type(node) is cst.Call:
+            callee = context.callee(node)
+            if callee is not None:
+                named = self.call_hooks.get(callee.rpartition(".")[2])
+                if named is not None:
+                    return [*hooks, *named]
+        return hooks
 
 
 def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[Finding]:

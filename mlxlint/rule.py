@@ -229,6 +229,7 @@ class Rule:
     severity: ClassVar[Severity]
     fixable: ClassVar[Fixable] = Fixable.NEVER
     message: ClassVar[str]
+    calls: ClassVar[frozenset[str] | None] = None  # last parts of the names whose calls visit_Call wants; None: every call
     yields_to: ClassVar[tuple[str, ...]] = ()  # names of more specific rules: where one of them speaks, this one does not
     repro: ClassVar[Callable[..., Evidence] | None] = None
 

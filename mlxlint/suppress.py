@@ -12,6 +12,7 @@ import tokenize
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mlxlint import registry
 from mlxlint.config import ALWAYS, did_you_mean, suggest_rule
@@ -70,7 +71,7 @@ class Suppression:
     used: set[str] = field(default_factory=set)
     ends: dict[str, int] = field(default_factory=dict)  # codes for which an ``enable`` ends a range before its last row
 
-    @property
+    @cached_property
     def codes(self) -> set[str]:
         return {rule.code for name in self.names or () if (rule := registry.find(name))}
 
@@ -84,13 +85,15 @@ class Suppression:
     def names_rule(self, code: str) -> bool:
         return self.names is None or code in self.codes
 
-    def covers(self, finding: Finding, rows: tuple[int, int]) -> bool:
-        """Whether it holds for a finding on a logical line of these rows."""
-        first, last = rows
+    @property
+    def rows(self) -> set[int]:
+        """The rows of code it holds for, when it holds for single statements."""
         if self.kind == "ignore":
-            return first <= self.row <= last or first <= self.last_row <= last
-        if self.kind == "noqa":
-            return first <= self.row <= last
+            return {self.row, self.last_row}
+        return {self.row} if self.kind == "noqa" else set()
+
+    def spans(self, finding: Finding) -> bool:
+        """Whether it holds for more than a statement, a finding among it."""
         if self.kind == "disable":
             return self.row <= finding.start.row <= self.ends.get(finding.code, self.last_row)
         return self.kind == "file-ignore"
@@ -233,27 +236,48 @@ def apply(source: Source, findings: Sequence[Finding], enabled: Collection[str])
         return list(findings)
     layout = Layout.of(source)
     found = _suppressions(source, layout)
-    kept = [finding for finding in findings if not _suppressed(finding, layout.rows(finding), found)]
+    index = _Index(found)
+    kept = [finding for finding in findings if not _suppressed(finding, index.covering(finding, layout.rows(finding)))]
     if any(finding.code in ALWAYS for finding in findings):
         return kept  # it is not known what would have been found
     reports = [report for suppression in found for report in _reports(source, suppression, enabled)]
-    return kept + [report for report in reports if report.code in enabled and not _tolerated(report, layout, found)]
+    return kept + [report for report in reports if report.code in enabled and not _tolerated(report, layout, index)]
 
 
 _PRECEDENCE = ("ignore", "noqa", "disable", "file-ignore")  # the narrowest is the one that is used
 
 
-def _suppressed(finding: Finding, rows: tuple[int, int], found: Iterable[Suppression]) -> bool:
-    fitting = [s for s in found if s.kind in _PRECEDENCE and s.names_rule(finding.code) and s.covers(finding, rows)]
+class _Index:
+    """Suppressions by the rows of code they hold for; those that hold for more in a list of their own."""
+
+    def __init__(self, found: Iterable[Suppression]) -> None:
+        self._by_row: dict[int, list[Suppression]] = {}
+        self._wide: list[Suppression] = []
+        for suppression in found:
+            for row in suppression.rows:
+                self._by_row.setdefault(row, []).append(suppression)
+            if not suppression.rows:
+                self._wide.append(suppression)
+
+    def at(self, rows: tuple[int, int]) -> list[Suppression]:
+        return [suppression for row in range(rows[0], rows[1] + 1) for suppression in self._by_row.get(row, ())]
+
+    def covering(self, finding: Finding, rows: tuple[int, int]) -> list[Suppression]:
+        """Those that hold for a finding on a logical line of these rows, and for its rule."""
+        fitting = [*self.at(rows), *(suppression for suppression in self._wide if suppression.spans(finding))]
+        return [suppression for suppression in fitting if suppression.names_rule(finding.code)]
+
+
+def _suppressed(finding: Finding, fitting: Sequence[Suppression]) -> bool:
     if not fitting:
         return False
     min(fitting, key=lambda s: _PRECEDENCE.index(s.kind)).used.add(finding.code)
     return True
 
 
-def _tolerated(report: Finding, layout: Layout, found: Iterable[Suppression]) -> bool:
+def _tolerated(report: Finding, layout: Layout, index: _Index) -> bool:
     """Whether a report about a suppression is itself suppressed, which a bare one cannot do: it would hide itself."""
-    return _suppressed(report, layout.rows(report), (s for s in found if s.names is not None))
+    return any(s.names is not None for s in index.covering(report, layout.rows(report)))
 
 
 def _reports(source: Source, suppression: Suppression, enabled: Collection[str]) -> Iterator[Finding]:
@@ -313,22 +337,21 @@ def _keep(suppression: Suppression, names: Sequence[str]) -> Edit:
 def add_ignores(source: Source, findings: Iterable[Finding]) -> str:
     """The text with an ``ignore`` for each finding: at the end of its line, or above a statement of several lines."""
     layout = Layout.of(source)
-    present = [s for s in _suppressions(source, layout) if s.kind == "ignore" and s.names]
+    index = _Index(s for s in _suppressions(source, layout) if s.kind == "ignore" and s.names)
     wanted: dict[tuple[int, int], dict[str, None]] = {}
     for finding in sorted(findings, key=lambda finding: finding.sort_key):
         wanted.setdefault(layout.rows(finding), {})[finding.name] = None
-    edits = [_ignore(source, rows, list(names), present) for rows, names in wanted.items()]
+    edits = [_ignore(source, rows, list(names), index.at(rows)) for rows, names in wanted.items()]
     text = source.text
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
         text = text[: edit.start] + edit.content + text[edit.end :]
     return text
 
 
-def _ignore(source: Source, rows: tuple[int, int], names: list[str], present: Iterable[Suppression]) -> Edit:
+def _ignore(source: Source, rows: tuple[int, int], names: list[str], present: Sequence[Suppression]) -> Edit:
+    if present:
+        return _keep(present[0], [*(present[0].names or ()), *names])
     first, last = rows
-    for suppression in present:
-        if first <= suppression.row <= last or first <= suppression.last_row <= last:
-            return _keep(suppression, [*(suppression.names or ()), *names])
     comment = f"# mlxlint: ignore[{', '.join(names)}]"
     start, line = source.line_starts[first - 1], source.line(first)
     if first == last:

@@ -11,6 +11,7 @@ from mlxlint.model import shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.values import (
     LIKELY,
+    NONE,
     UNKNOWN,
     Array,
     Const,
@@ -31,6 +32,7 @@ from mlxlint.model.values import (
 
 TENSOR, NDARRAY, NUMPY_SCALAR = "torch.Tensor", "numpy.ndarray", "numpy.generic"
 _NUMPY_OBJECTS = frozenset("load dtype finfo iinfo errstate printoptions save savez savez_compressed savetxt set_printoptions seterr".split())
+_DTYPE_AT = {"zeros": 1, "ones": 1, "empty": 1, "full": 2, "array": 1, "asarray": 1, "ascontiguousarray": 1}
 _NUMPY_BOOLS = frozenset("allclose array_equal isscalar issubdtype".split())
 _BOOL_UFUNCS = frozenset(
     "isnan isinf isfinite isin logical_and logical_or logical_not greater less equal not_equal greater_equal less_equal isclose".split()
@@ -51,22 +53,23 @@ def numpy_function(name: str, args: Arguments) -> Value:
         if name != "where" or len(args.positional) == 1:
             return Sequence("tuple", None, Foreign(NDARRAY, "int64" if name in ("nonzero", "where") else None))
     given = [m for v in args.positional for m in members(v)]
-    dtype = constant(args.get(None, "dtype", default=Const(None)), str)
-    named = args.keywords.get("dtype")
-    if isinstance(named, Name) and named.name.startswith("numpy."):
-        dtype = named.name[6:].rstrip("_")
+    stated = args.get(_DTYPE_AT.get(name), "dtype", default=NONE)
+    dtype = constant(stated, str)
+    if isinstance(stated, Name) and stated.name.startswith("numpy."):
+        dtype = stated.name[6:].rstrip("_")
+    unstated = isinstance(stated, Const) and stated.value is None
     if given and all(scalar_type(v) in ("int", "float", "bool") for v in given) and name in _UFUNCS:
         return Foreign(NUMPY_SCALAR, "float64", ())
     if name in ("float32", "float64", "float16", "int32", "int64"):
         return Foreign(NUMPY_SCALAR, name, ()) if given and scalar_type(given[0]) else Foreign(NDARRAY, name)
     if name in ("array", "asarray", "ascontiguousarray", "copy"):
         source = given[0] if given else UNKNOWN
-        if dtype is None and isinstance(source, (Array, Foreign)):
+        if unstated and isinstance(source, (Array, Foreign)):
             dtype = (source.dtype or "").rstrip("_") or None
         shape = source.shape if isinstance(source, (Array, Foreign)) else None
         return Foreign(NDARRAY, dtype, shape)
     if name in ("zeros", "ones", "empty", "full"):
-        return Foreign(NDARRAY, dtype or ("float64" if name != "full" else None), shapes.of_values(args.get(0, "shape")))
+        return Foreign(NDARRAY, dtype or ("float64" if name != "full" and unstated else None), shapes.of_values(args.get(0, "shape")))
     if name in _BOOL_UFUNCS:
         return Foreign(NDARRAY, "bool")
     if name == "flatnonzero":

@@ -417,7 +417,7 @@ class Interpreter:
             self._call_mapped(args)
         if names.kind(name) == "class":
             return Instance(name, None, args.positional, args.keywords, node=node)
-        if name.startswith("mlx.nn.init.") and name.count(".") == 3:
+        if name.startswith("mlx.nn.init.") and name.count(".") == 3 and not name.endswith("()"):
             return Name(name + "()", None, node=node)
         if name.startswith("mlx.nn.init.") and name.endswith("()"):
             array = as_array(args.get(0))

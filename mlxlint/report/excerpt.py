@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mlxlint.report.paint import Line, Painter
+from mlxlint.report.paint import width as cell_width
 from mlxlint.report.shared import showable
 from mlxlint.rule import Finding
 from mlxlint.source import Source
@@ -128,12 +128,5 @@ def _laid_out(text: str) -> tuple[Sequence[str], Sequence[int]]:
         if character == "\t":
             character = " " * (TAB - cells[-1] % TAB)
         shown.append(showable(character))
-        cells.append(cells[-1] + (len(character) if character.isascii() else _width(character)))
+        cells.append(cells[-1] + cell_width(character))
     return shown, cells
-
-
-def _width(character: str) -> int:
-    """How many cells of a terminal a character takes."""
-    if unicodedata.category(character) in ("Mn", "Me", "Cf") and showable(character) == character:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

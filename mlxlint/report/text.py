@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from mlxlint.report import ReportContext, shared
 from mlxlint.report.excerpt import excerpt
-from mlxlint.report.paint import Line, Painter, Plain
+from mlxlint.report.paint import Line, Painter, Plain, wrapped
 from mlxlint.rule import Applicability, Finding, Severity
 
 PIPE_WIDTH = 120
@@ -19,10 +20,10 @@ _STATUS_STYLE = {"confirmed": "good", "refuted": "weak"}
 
 def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
     painter = _painter(context, stream)
-    width = context.width or (shutil.get_terminal_size().columns if stream.isatty() else PIPE_WIDTH)
     if context.statistics:
         lines = list(_statistics(findings))
     else:
+        width = context.width or (shutil.get_terminal_size().columns if stream.isatty() else None)
         lines = [line for finding in findings for line in (*_finding(finding, context, width, painter), [])]
     shared.write_lines([painter.line(line) for line in (*lines, *_summary(findings, context))], stream)
 
@@ -48,9 +49,23 @@ def _wants_color(color: bool | None, stream: TextIO) -> bool:
 # One finding
 
 
-def _finding(finding: Finding, context: ReportContext, width: int, painter: Painter) -> Iterator[Line]:
+def _finding(finding: Finding, context: ReportContext, width: int | None, painter: Painter) -> Iterator[Line]:
+    """The lines of one finding; without a width, as for a pipe, sentences are not wrapped."""
+    yield from wrapped(_heading(finding, context), width or sys.maxsize, indent=2)
+    gutter = 1
+    source = context.source(finding.path)
+    if source is not None:
+        shown = excerpt(finding, source, shared.rows_before(finding, context), width or PIPE_WIDTH)
+        gutter = shown.gutter
+        yield from shown.lines(painter)
+    for label, rest in shared.explanation(finding):
+        line = [(f"{' ' * gutter} = ", "weak"), (label, _STATUS_STYLE.get(label, "label")), (rest, "")]
+        yield from wrapped(line, width or sys.maxsize, indent=gutter + 3)
+
+
+def _heading(finding: Finding, context: ReportContext) -> Line:
     severity = finding.severity.value
-    yield [
+    return [
         (f"{shared.relative(finding.path, context.root)}:{shared.place(finding)}", "path"),
         (" ", ""),
         (severity, severity),
@@ -59,14 +74,6 @@ def _finding(finding: Finding, context: ReportContext, width: int, painter: Pain
         (f" {finding.name}: ", "weak"),
         (finding.message, "message"),
     ]
-    gutter = 1
-    source = context.source(finding.path)
-    if source is not None:
-        shown = excerpt(finding, source, shared.rows_before(finding, context), width)
-        gutter = shown.gutter
-        yield from shown.lines(painter)
-    for label, rest in shared.explanation(finding):
-        yield [(f"{' ' * gutter} = ", "weak"), (label, _STATUS_STYLE.get(label, "label")), (rest, "")]
 
 
 # Totals
@@ -94,27 +101,24 @@ def _summary(findings: Sequence[Finding], context: ReportContext) -> Iterator[Li
         numbers = Counter(finding.severity for finding in findings)
         found = ", ".join(shared.counted(numbers[s], s.value) for s in Severity if numbers[s])
         touched = len({finding.path for finding in findings})
-        where = f" in {touched} of {shared.counted(context.files, 'file')}{_fixable(findings)}"
-        yield [(f"Found {found}", "message"), (where, "")]
+        yield [(f"Found {found}", "message"), (f" in {touched} of {_checked(context)}{_fixable(findings)}", "")]
     else:
-        yield [("No problems found", "good"), (f" in {shared.counted(context.files, 'file')}", "")]
-    asides = ", ".join(_asides(context))
+        yield [("No problems found", "good"), (f" in {_checked(context)}", "")]
+    hidden = {"suppressed": context.suppressed, "in the baseline": context.baselined}
+    asides = ", ".join(f"{number} {where}" for where, number in hidden.items() if number)
     if asides:
         yield [(asides, "weak")]
+
+
+def _checked(context: ReportContext) -> str:
+    time = "" if context.elapsed is None else f" ({context.elapsed:.1f} s)"
+    return shared.counted(context.files, "file") + time
 
 
 def _fixable(findings: Sequence[Finding]) -> str:
     safe = sum(shared.is_fixable(finding, Applicability.SAFE) for finding in findings)
     unsafe = sum(shared.is_fixable(finding, Applicability.UNSAFE) for finding in findings)
     parts = [f"{safe} fixable with --fix"] if safe else []
-    parts += [f"{unsafe} {'more' if safe else 'fixable'} with --unsafe-fixes"] if unsafe else []
+    if unsafe:
+        parts.append(f"{unsafe} more with --unsafe-fixes" if safe else f"{unsafe} fixable with --fix --unsafe-fixes")
     return f"; {', '.join(parts)}" if parts else ""
-
-
-def _asides(context: ReportContext) -> Iterator[str]:
-    if context.suppressed:
-        yield f"{context.suppressed} suppressed"
-    if context.baselined:
-        yield f"{context.baselined} in the baseline"
-    if context.elapsed is not None:
-        yield f"{context.elapsed:.1f} s"

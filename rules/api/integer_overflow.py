@@ -21,7 +21,7 @@ class IntegerOverflow(Rule):
 
     ## What it does
     Finds running sums of 8- and 16-bit integers, sums of squared or multiplied `int32`, products of `int32` arrays with large
-    constants, flat keys `row * n + column`, and constants beyond `int32` next to such arrays.
+    constants, sorted keys `row * n + column`, and constants beyond `int32` next to such arrays.
 
     ## PyTorch and MLX
     PyTorch's integers are `int64` by default, and its sums of any integer are. MLX's default is `int32`; sums stay `int32`,
@@ -76,7 +76,7 @@ class IntegerOverflow(Rule):
             elif isinstance(node.operator, cst.Multiply) and abs(number) >= HASH_FACTOR and array.dtype == "int32":
                 problem = f"`{context.brief(node)}` is computed in int32 and wraps beyond 2147483647"
                 context.report(self, node, because=[side], confidence=LIKELY, problem=problem, repro={"case": "product"})
-        if isinstance(node.operator, cst.Add) and _is_flat_key(node, context):
+        if isinstance(node.operator, cst.Add) and _is_sorted(node, context) and _is_flat_key(node, context):
             problem = f"`{context.brief(node)}` is a key in int32, which wraps beyond 2147483647"
             context.report(self, node, confidence=LIKELY, severity=Severity.INFO, problem=problem, repro={"case": "product"})
 
@@ -120,6 +120,12 @@ def _is_product(array: Array, context: Context) -> bool:
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Power):
         return constant(context.value(node.right), int) not in (None, 0, 1)
     return produced_by(array, "square")
+
+
+def _is_sorted(node: cst.BinaryOperation, context: Context) -> bool:
+    """Whether the numbers serve as keys: they are sorted."""
+    call = context.parent(context.parent(node) or node)
+    return isinstance(call, cst.Call) and context.callee(call) in ("mlx.core.argsort", "mlx.core.sort", "mlx.core.unique")
 
 
 def _is_flat_key(node: cst.BinaryOperation, context: Context) -> bool:

@@ -60,7 +60,7 @@ class ReductionOfTwoArrays(Rule):
         array = context.array(other)
         if array is None and scalar_type(context.value(other)) != "float":
             return
-        if array is not None and array.rank == 0 and array.dtype not in dtypes.FLOATS:
+        if array is not None and array.rank in (0, None) and array.dtype in dtypes.INTEGERS:
             return  # an integer without dimensions is taken for an axis
         sure = array is None or array.dtype in dtypes.FLOATS or bool(array.rank)
         elementwise = ELEMENTWISE[found.name]

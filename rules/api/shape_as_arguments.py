@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.arguments import ArgumentNodes
-from mlxlint.model.values import Const, Scalar, Sequence, Value, scalar_type
+from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Const, Scalar, Sequence, Value, scalar_type
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, raises
 
 FROM = {  # where the shape begins, and how many positional arguments may be ints without being taken for a shape
@@ -13,6 +15,7 @@ FROM = {  # where the shape begins, and how many positional arguments may be int
     "mlx.core.reshape": 1, "mlx.core.broadcast_to": 1, "mlx.core.tile": 1, "mlx.core.transpose": 1,
     "mlx.core.array.squeeze": 0, "mlx.core.array.sum": 0, "mlx.core.array.mean": 0, "mlx.core.flip": 1,
 }  # fmt: skip
+_SIZE = re.compile(r"dims?$|size|^num_|^n_|len|width|height|rank|batch|channels|hidden|features|heads|^[a-z]$|count|vocab")
 
 
 class ShapeAsArguments(Rule):
@@ -62,7 +65,10 @@ class ShapeAsArguments(Rule):
             return
         given = ArgumentNodes(node)
         numbers = given.positional[start:]
-        if given.starred or len(numbers) < 2 or not all(_is_int(context.value(arg.value)) for arg in numbers):
+        if given.starred or len(numbers) < 2:
+            return
+        sure = all(_is_int(context.value(arg.value)) for arg in numbers)
+        if not sure and not (start == 0 and all(_may_be_int(arg.value, context) for arg in numbers)):
             return
         if callee == "mlx.core.transpose" and len(numbers) == 2:
             return  # two axes are swapped: another rule's
@@ -70,6 +76,7 @@ class ShapeAsArguments(Rule):
         fix = NodeFix("Put the numbers into a tuple", [Span(numbers[0].value, numbers[-1].value, f"({text})")])
         context.report(
             self, node, callee=explain.short(callee), numbers=text, fix=fix if _plain(numbers, context) else None,
+            confidence=CERTAIN if sure else LIKELY,
             repro={"name": callee},
         )  # fmt: skip
 
@@ -91,6 +98,15 @@ class ShapeAsArguments(Rule):
 
 def _is_int(value: Value) -> bool:
     return isinstance(value, (Const, Scalar)) and scalar_type(value) == "int" and not isinstance(value, Sequence)
+
+
+def _may_be_int(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression of which nothing is known reads like a size: ``out_dims``, not ``dtype``."""
+    value = context.value(node)
+    if value is not UNKNOWN:
+        return _is_int(value)
+    named = node.attr.value if isinstance(node, cst.Attribute) else node.value if isinstance(node, cst.Name) else ""
+    return isinstance(node, cst.BinaryOperation) or bool(_SIZE.search(named.lower()))
 
 
 def _plain(numbers: list[cst.Arg], context: Context) -> bool:

@@ -7,7 +7,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
-from mlxlint.model.values import CERTAIN, LIKELY, Sequence, constant
+from mlxlint.model.values import CERTAIN, LIKELY, Sequence, Value, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import Operation, operation
 
@@ -57,10 +57,11 @@ class SplitIntoSizes(Rule):
         if found is None or given is None or _is_unpacked(node, context):
             return
         value = context.value(given)
-        problem = _of_list(given, value, found, context) if isinstance(value, Sequence) else _of_count(given, found, context)
+        listed = isinstance(value, Sequence) or _listed(given) is not None
+        problem = _of_list(given, value, found, context) if listed else _of_count(given, found, context)
         if problem is not None:
             text, confidence = problem
-            meaning = "the places where to cut, not sizes" if isinstance(value, Sequence) else "the number of pieces, not their size"
+            meaning = "the places where to cut, not sizes" if listed else "the number of pieces, not their size"
             context.report(self, node, because=[found.subject], confidence=confidence, meaning=meaning, problem=text)
 
     @staticmethod
@@ -96,9 +97,10 @@ def _of_count(given: cst.BaseExpression, found: Operation, context: Context) -> 
     return None
 
 
-def _of_list(given: cst.BaseExpression, value: Sequence, found: Operation, context: Context) -> Optional[tuple[str, int]]:
+def _of_list(given: cst.BaseExpression, value: Value, found: Operation, context: Context) -> Optional[tuple[str, int]]:
     text, length = context.brief(given), _length(found, context)
-    numbers = [constant(item, int) for item in value.items or ()]
+    items = value.items if isinstance(value, Sequence) else None
+    numbers = [constant(item, int) for item in items or ()]
     known = [n for n in numbers if isinstance(n, int)]
     if known and len(known) == len(numbers):
         if length is not None and len(known) > 1 and sum(known) == length and known != sorted(set(known)):
@@ -107,7 +109,7 @@ def _of_list(given: cst.BaseExpression, value: Sequence, found: Operation, conte
             return f"`{text}` does not increase", CERTAIN
         return (f"`{text}` cuts twice at one place", LIKELY) if len(set(known)) < len(known) else None
     named = (dotted(given) or dotted(_listed(given)) or "").rpartition(".")[2].lower()
-    return (f"`{text}` is called sizes", LIKELY) if value.items is None and SIZE.search(named) else None
+    return (f"`{text}` is called sizes", LIKELY) if items is None and SIZE.search(named) else None
 
 
 def _listed(node: cst.BaseExpression) -> Optional[cst.BaseExpression]:

@@ -73,6 +73,7 @@ class TorchKeyword(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{callee}` takes no `{keyword}`: {instead}"
+    yields_to = ("unsupported-layer-option",)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):

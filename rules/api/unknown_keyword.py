@@ -47,6 +47,7 @@ class UnknownKeyword(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{callee}` takes no keyword `{keyword}`{nearest}"
+    yields_to = ("unsupported-layer-option",)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import api, explain
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._signatures import entry_of
+
+
+class MissingArgument(Rule):
+    """A call without an argument that MLX needs
+
+    ## What it does
+    Finds calls of MLX's functions, array methods and classes that leave out a parameter without a default: the `size` of
+    `mx.unique`, the dimensions of `nn.LayerNorm`, ...
+
+    ## PyTorch and MLX
+    PyTorch infers some of these, such as the number of unique values; a lazy graph must know all sizes beforehand. A
+    missing argument raises `TypeError`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    groups = mx.array([0, 0, 2, 1])
+    count = mx.unique(groups).shape[0]
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import numpy as np
+
+    groups = mx.array([0, 0, 2, 1])
+    count = np.unique(np.array(groups)).shape[0]
+    ```
+
+    ## References
+    - [Operations](https://ml-explore.github.io/mlx/build/html/python/ops.html)
+    """
+
+    code = "MLX419"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`{callee}` needs `{parameter}`"
+    yields_to = ("condition-without-choices", "randint-bound", "torch-keyword", "unknown-keyword", "optimizer-given-parameters")
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        entry = entry_of(node, context)
+        if entry is None or any(arg.star for arg in node.args):
+            return
+        missing = [_missing(signature, node) for signature in entry.signatures]
+        if not all(missing) or is_guarded(node, "", context):
+            return
+        context.report(
+            self, node, callee=explain.short(entry.name), parameter=min(missing, key=len)[0], repro={"name": entry.name},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(name: str = "mlx.core.unique") -> Evidence:
+        import importlib
+
+        import mlx.core as mx
+
+        module, _, function = name.rpartition(".")
+        owner = mx.array if module == "mlx.core.array" else importlib.import_module(module)
+        called = getattr(owner, function)
+        first = [mx.array([0, 0, 2, 1])] if name == "mlx.core.unique" or owner is mx.array else []
+        return Evidence(raises(lambda: called(*first), TypeError), agrees(len({0, 0, 2, 1}), 3))
+
+
+def _missing(signature: api.Signature, node: cst.Call) -> list[str]:
+    """The required parameters of a signature that a call does not give."""
+    given = ArgumentNodes(node)
+    places = [p for p in signature.parameters if p.kind in ("positional-only", "positional-or-keyword")]
+    rest = [*places[len(given.positional) :], *(p for p in signature.parameters if p.kind == "keyword-only")]
+    return [p.name for p in rest if p.default is None and p.name not in given.keywords]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import operation
+from mlxlint.rules._shared import default_severity
+
+NORM = frozenset({"linalg.norm"})
+
+
+class NormOfEverything(Rule):
+    """Normalising by the norm of the whole array
+
+    ## What it does
+    Finds arrays of several axes, or of an unknown number, divided by their own `mx.linalg.norm` without `axis`. It is a
+    warning in a file that speaks of PyTorch and information elsewhere.
+
+    ## PyTorch and MLX
+    `F.normalize` makes each row a unit vector. `mx.linalg.norm(x)` without an axis is one number for the whole array, and no
+    row becomes a unit vector.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    rows = mx.random.normal((5, 3))  # F.normalize
+    units = rows / mx.linalg.norm(rows)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    rows = mx.random.normal((5, 3))  # F.normalize
+    units = rows / mx.linalg.norm(rows, axis=-1, keepdims=True)
+    ```
+
+    ## References
+    - [mlx.core.linalg.norm](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.linalg.norm.html)
+    """
+
+    code = "MLX470"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{norm}` is one number for the whole array: no row of `{array}` becomes a unit vector"
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        if not isinstance(node.operator, cst.Divide):
+            return
+        array, call = context.array(node.left), _norm(node.right, context)
+        found = None if call is None else operation(call, context, NORM)
+        if array is None or call is None or found is None or array.rank in (0, 1):
+            return
+        given = found.argument(1, "axis") or found.argument(0, "ord")
+        if given is None and found.subject.deep_equals(node.left):
+            context.report(
+                self, node, because=[node.left], severity=default_severity(context), confidence=Confidence.LIKELY,
+                norm=context.brief(call), array=context.brief(node.left),
+            )  # fmt: skip
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([[3.0, 4.0], [6.0, 8.0]])
+        expected = [[0.6, 0.8], [0.6, 0.8]]
+        return Evidence(differs(x / mx.linalg.norm(x), expected), agrees(x / mx.linalg.norm(x, axis=-1, keepdims=True), expected))
+
+
+def _norm(node: cst.BaseExpression, context: Context) -> Optional[cst.Call]:
+    """The norm behind a divisor such as ``mx.maximum(norm, eps)`` or ``norm + eps``."""
+    if isinstance(node, cst.BinaryOperation):
+        return _norm(node.left, context)
+    made = getattr(context.array(node), "node", None) if isinstance(node, cst.Name) else node
+    if isinstance(made, cst.BinaryOperation):
+        return _norm(made, context)
+    if isinstance(made, cst.Call):
+        if context.callee(made) in ("mlx.core.maximum", "mlx.core.clip"):
+            return _norm(made.args[0].value, context) if made.args else None
+        return made
+    return None

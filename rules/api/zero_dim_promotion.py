@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import dtypes
+from mlxlint.model.values import CERTAIN, LIKELY, Array
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rules._operations import produced_by
+
+HALF = ("float16", "bfloat16")
+ACTIVATIONS = ("mlx.nn.Embedding.__call__", "mlx.nn.Linear.__call__", "mlx.nn.LayerNorm.__call__", "mlx.nn.RMSNorm.__call__")
+
+
+class ZeroDimPromotion(Rule):
+    """Scaling half-precision arrays by a 0-d array
+
+    ## What it does
+    Finds arithmetic between an array of half precision, a layer's output, a parameter or a gradient, and `mx.array(2.5)`
+    made in the same function.
+
+    ## PyTorch and MLX
+    A 0-d tensor does not widen a tensor of the same kind: `bfloat16 * torch.tensor(2.5)` stays `bfloat16`. In MLX only
+    Python numbers are that weak: `bfloat16 * mx.array(2.5)` is `float32`, and so is everything computed from it.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    x = mx.ones((4, 8), dtype=mx.bfloat16)
+    scaled = x * mx.array(0.5)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    x = mx.ones((4, 8), dtype=mx.bfloat16)
+    scaled = x * 0.5
+    ```
+
+    ## References
+    - [Data types](https://ml-explore.github.io/mlx/build/html/python/data_types.html)
+    """
+
+    code = "MLX468"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{scalar}` is a 0-d array of float32: it turns `{array}` into float32 when that is of half precision"
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            scalar, array = context.array(other), context.array(side)
+            if scalar is None or array is None or array.rank == 0 or not _is_scalar(scalar, node, context):
+                continue
+            confidence = CERTAIN if array.dtype in HALF else LIKELY if _may_be_half(array) else None
+            if confidence is not None:
+                repro = {"dtype": array.dtype} if array.dtype in HALF else {}
+                context.report(
+                    self, node, because=[side, other], confidence=confidence, scalar=context.brief(other), array=context.brief(side),
+                    repro=repro,
+                )  # fmt: skip
+
+    @staticmethod
+    def repro(dtype: str = "bfloat16") -> Evidence:
+        import mlx.core as mx
+
+        x = mx.ones((2,), dtype=getattr(mx, dtype))
+        wide, kept = (x * mx.array(2.5)).dtype, (x * 2.5).dtype
+        return Evidence(shown(wide == mx.float32, f"times mx.array(2.5): {wide}"), shown(kept == x.dtype, f"times 2.5: {kept}"))
+
+
+def _is_scalar(scalar: Array, node: cst.CSTNode, context: Context) -> bool:
+    """Whether this is `mx.array(<number>)`, float32 and of no axes, made where it is used."""
+    if scalar.shape != () or scalar.dtype != "float32" or not produced_by(scalar, "array"):
+        return False
+    function = _function(node, context)
+    return scalar.node is not None and (_function(scalar.node, context) is function or _function(function, context) is _function(scalar.node, context))
+
+
+def _function(node: Optional[cst.CSTNode], context: Context) -> Optional[cst.CSTNode]:
+    return None if node is None else context.enclosing(node, cst.FunctionDef, cst.Lambda, within_function=False)
+
+
+def _may_be_half(array: Array) -> bool:
+    """A parameter, a layer's output or a leaf of a tree, whose dtype is that of the model's weights."""
+    if array.dtype in dtypes.DTYPES and array.op not in ACTIVATIONS:
+        return False
+    return array.parameter or array.op in ACTIVATIONS or (array.op is None and array.shape is None and array.confidence == LIKELY)

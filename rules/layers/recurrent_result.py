@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import LIKELY, Instance
+from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+
+from ._layouts import layer_called, number
+from ._losses import produced_by
+
+_RECURRENT = frozenset({"mlx.nn.LSTM", "mlx.nn.GRU", "mlx.nn.RNN"})
+
+
+class RecurrentResult(Rule):
+    """The result of a recurrent layer is taken apart as in PyTorch
+
+    ## What it does
+    Finds `out, (h, c) = lstm(x)`, `out, h = gru(x)`, `gru(x)[0]`, and `[-1]` or `[0]` of the hidden states that a layer returns.
+
+    ## PyTorch and MLX
+    PyTorch returns `(output, state)`, the state with a leading axis for layers. In MLX `nn.GRU` and `nn.RNN` return one array,
+    the hidden states of all steps, and `nn.LSTM` two: all hidden states and all cell states, both shaped (batch, time,
+    features). Unpacking raises, or, with a batch of two, parts the batch; `hidden[-1]` is the last item of the batch. The last
+    step is `hidden[:, -1]`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    gru = nn.GRU(4, 8)
+    outputs = gru(mx.zeros((3, 5, 4)))[0]
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    gru = nn.GRU(4, 8)
+    outputs = gru(mx.zeros((3, 5, 4)))
+    last = outputs[:, -1]
+    ```
+
+    ## References
+    - [GRU](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.GRU.html)
+    - [LSTM](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.LSTM.html)
+    """
+
+    code = "MLX349"
+    kind = Kind.SILENT
+    severity = Severity.ERROR
+    message = "{what}"
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        target = node.targets[0].target
+        if not (isinstance(target, (cst.Tuple, cst.List)) and isinstance(node.value, cst.Call)):
+            return
+        layer = layer_called(node.value, context, _RECURRENT)
+        if layer is None or len(target.elements) != 2:
+            return
+        if layer.type != "mlx.nn.LSTM":
+            what = f"`{_short(layer)}` returns one array, the hidden states of all steps: unpacking it parts the batch"
+        elif any(isinstance(element.value, (cst.Tuple, cst.List)) for element in target.elements):
+            what = "`nn.LSTM` returns the hidden states and the cell states of all steps, not `(output, (h, c))`"
+        else:
+            return
+        context.report(self, node, because=[node.value.func], what=what, repro={"layer": layer.type[7:]})
+
+    def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        index = node.slice[0].slice
+        if len(node.slice) != 1 or not isinstance(index, cst.Index):
+            return
+        at = number(context.value(index.value))
+        if at not in (0, -1):
+            return
+        layer = None
+        if isinstance(node.value, cst.Call):
+            layer = layer_called(node.value, context, _RECURRENT)
+        if layer is not None:
+            if layer.type != "mlx.nn.LSTM" and _may_be_batched(node.value, context):
+                what = f"`{_short(layer)}` returns one array: `[{at}]` of it is an item of the batch, not the outputs"
+                context.report(self, node, because=[node.value], confidence=LIKELY, what=what, repro={"layer": layer.type[7:]})
+            return
+        states = context.array(node.value)
+        if states is not None and produced_by(states, "LSTM", "GRU", "RNN") and states.rank in (None, 3) and not _by_rank(node, context):
+            what = f"`{context.brief(node.value)}` is shaped (batch, time, features): `[{at}]` is an item of the batch, the last step is `[:, -1]`"
+            context.report(self, node, because=[node.value], confidence=LIKELY, what=what)
+
+    @staticmethod
+    def repro(layer: str = "GRU") -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        x = mx.zeros((3, 5, 4))
+        if layer == "LSTM":
+            lstm = nn.LSTM(4, 8)
+
+            def unpack() -> None:
+                _, (_, _) = lstm(x)
+
+            shape = lstm(x)[0].shape
+            return Evidence(raises(unpack, ValueError), shown(shape == (3, 5, 8), f"hidden states: {shape}"))
+        result = getattr(nn, layer)(4, 8)(x)
+        return Evidence(
+            shown(result[0].shape == (5, 8), f"[0] has shape {result[0].shape}"),
+            shown(result.shape == (3, 5, 8), f"the result has shape {result.shape}"),
+        )
+
+
+def _short(layer: Instance) -> str:
+    return layer.type.replace("mlx.nn.", "nn.")
+
+
+def _may_be_batched(call: cst.Call, context: Context) -> bool:
+    given = context.array(context.argument(call, 0, "x"))
+    return given is None or given.rank in (None, 3)
+
+
+def _by_rank(node: cst.Subscript, context: Context) -> Optional[bool]:
+    """Whether the result is given a batch axis again: the input was one sequence."""
+    parent = context.parent(node)
+    return isinstance(parent, cst.Subscript) and parent.value is node
