@@ -39,6 +39,15 @@ class Context:
         """The value of an expression if that is surely an MLX array (``None`` apart), else None."""
         return as_array(self.value(node))
 
+    def alternatives(self, node: cst.CSTNode) -> Sequence[Value]:
+        """The values an expression was seen to have: of a parameter, each call's argument by itself; else its one value."""
+        value = self.value(node)
+        if isinstance(node, cst.Name):
+            code = self.enclosing_function(node)
+            if code is not None and value is code.seen.get(node.value) and code.alternatives.get(node.value):
+                return code.alternatives[node.value]
+        return (value,)
+
     def qualified(self, node: Optional[cst.CSTNode]) -> Optional[str]:
         """The qualified name behind an expression: "mlx.core.softmax", "mlx.nn.Linear", "mlx.core.array.item"."""
         value = self.value(node)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 import libcst as cst
 
@@ -24,7 +23,7 @@ class Operation:
     arguments: ArgumentNodes
     is_method: bool
 
-    def argument(self, index: Optional[int], *names: str) -> Optional[cst.BaseExpression]:
+    def argument(self, index: int | None, *names: str) -> cst.BaseExpression | None:
         """The argument at a position, the subject not counted, or of one of some names."""
         at = index if index is None or self.is_method else index + 1
         found = self.arguments.get(at, *names)
@@ -35,7 +34,7 @@ class Operation:
         return self.arguments.starred
 
 
-def operation(call: cst.Call, context: Context, names: frozenset[str]) -> Optional[Operation]:
+def operation(call: cst.Call, context: Context, names: frozenset[str]) -> Operation | None:
     """The operation that a call is when it is one of ``names`` ("std", "linalg.norm"), its subject given plainly."""
     callee = context.callee(call)
     if callee is None or not callee.startswith(FUNCTION):

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import sysconfig
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesmith
@@ -14,6 +15,8 @@ from conftest import Lint
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from mlxlint.engine import Analysis
+from mlxlint.registry import rules
 from mlxlint.source import Source, UnreadableText
 
 LARGEST = 60_000  # bytes
@@ -85,7 +88,7 @@ TEMPLATES = [
     "def f(x, y: mx.array = {0}, *mask, **model):\n    global self\n    return f({1})\nx = f(x)",
     "@mx.compile\ndef g(x): return {0}\ny = g({1})",
     "async def h():\n    async for x in {0}: yield await x",
-    "class N(nn.Module):\n    def __init__(self):\n        self.a = {0}\n    def __call__(self, x):\n        return self.a({1})\nmodel = N()",
+    "class N(nn.Module):\n    def __init__(self): self.a = {0}\n    def __call__(self, x): return self.a({1})\nmodel = N()",
     "class M(M if {0} else object, metaclass={1}): x = {0}",
     "match {0}:\n    case [x, *y] if {1}: pass\n    case mx.array(T=y) | {{'a': y}}: pass\n    case _: x = {1}",
     "loss, grads = nn.value_and_grad(model, {0})(model, {1})",
@@ -135,28 +138,41 @@ def test_programs_cut_short(lint: Lint, text: str, data: st.DataObject) -> None:
     assert_survives(lint, text[: data.draw(st.integers(0, len(text)))])
 
 
+def package(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+
+
 def libraries() -> Iterator[tuple[str, Path]]:
     yield "stdlib", Path(sysconfig.get_path("stdlib"))
-    for name in ("mlx", "mlx_lm", "numpy", "libcst", "rich"):
-        spec = importlib.util.find_spec(name)
-        for place in spec.submodule_search_locations or () if spec else ():
-            yield name, Path(place)
+    for name in ("mlx_lm", "numpy", "libcst", "rich"):
+        if folder := package(name):
+            yield name, folder
 
 
-def sample(folder: Path) -> list[Path]:
+def sample(folder: Path) -> Iterator[Source]:
     """Files spread evenly over a folder."""
     paths = [
-        path for path in sorted(folder.rglob("*.py"))
+        path
+        for path in sorted(folder.rglob("*.py"))
         if "site-packages" not in path.relative_to(folder).parts and path.stat().st_size < LARGEST
-    ]  # fmt: skip
-    return paths[:: len(paths) // A_SAMPLE + 1]
+    ]
+    for path in paths[:: len(paths) // A_SAMPLE + 1]:
+        with suppress(UnreadableText):
+            yield Source.decode(str(path), path.read_bytes())
 
 
-@pytest.mark.parametrize(("name", "folder"), list(libraries()), ids=lambda part: part if isinstance(part, str) else "")
-def test_files_of_others(name: str, folder: Path, lint: Lint) -> None:
-    for path in sample(folder):
-        try:
-            source = Source.decode(str(path), path.read_bytes())
-        except UnreadableText:
-            continue
+@pytest.mark.parametrize("folder", [pytest.param(folder, id=name) for name, folder in libraries()])
+def test_files_of_others(folder: Path, lint: Lint) -> None:
+    for source in sample(folder):
         assert_survives(lint, source.text)
+
+
+def test_project_of_others() -> None:
+    """Files that import each other, and MLX."""
+    folder = package("mlx_lm")
+    if folder is None:
+        pytest.skip("MLX-LM is not installed")
+    analysis = Analysis(list(rules().values()))
+    found = [finding for source in sample(folder) for finding in analysis.lint(source, Path(source.path))]
+    assert not [finding for finding in found if finding.name == "internal-error"]

@@ -17,7 +17,7 @@ def main() -> None:
 @main.command("new-rule")
 @click.argument("name")
 @click.option("--family", type=click.Choice(sorted(families())), required=True)
-@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", help="The checkout.")
+@click.option("--root", type=click.Path(exists=True, path_type=Path), default=".", help="The checkout.")
 def new_rule(name: str, family: str, root: Path) -> None:
     """Write the module and the fixture of a rule, with the next free code of its family."""
     try:

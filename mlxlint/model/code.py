@@ -11,6 +11,7 @@ import libcst as cst
 from mlxlint.model.values import LIKELY, UNKNOWN, Array, Class, Const, Function, Name, Value, join, weaker
 
 Env = dict[str, Value]
+MAX_ALTERNATIVES = 8
 
 
 class ModuleCode:
@@ -50,6 +51,7 @@ class FunctionCode:
         self.name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
         self.decorators: list[Value] = []
         self.seen: dict[str, Value] = {}  # parameter -> join of the arguments of the calls seen
+        self.alternatives: dict[str, list[Value]] = {}  # parameter -> the different arguments seen, a few of them
         self.seen_calls = 0
         self.seen_at_analysis = -1
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
@@ -82,6 +84,9 @@ class FunctionCode:
         """Note the arguments of one call, for the parameters' values when the function itself is read."""
         changed = False
         for name, value in arguments.items():
+            known = self.alternatives.setdefault(name, [])
+            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES and all(v.key() != value.key() for v in known):
+                known.append(value)
             old = self.seen.get(name)
             new = value if old is None else value if old is UNKNOWN else old if value is UNKNOWN else join(old, value)
             if old is None or new is not old and new.key() != old.key():

@@ -105,6 +105,7 @@ class Interpreter:
         self.project = project
         self.frame: Frame = None  # type: ignore[assignment]
         self.depth = 0
+        self.seeing = True  # whether calls tell functions what they are given
         self.steps = 0
         self.pending: dict[ModuleCode, list[FunctionCode]] = {}
         self._expressions: dict[type, Callable[[Any], Value]] = {
@@ -154,7 +155,12 @@ class Interpreter:
 
     def _record(self, code: FunctionCode) -> None:
         code.seen_at_analysis = code.seen_calls
-        self._run(code, self.generic_parameters(code), recording=True)
+        # Run for its callers' arguments one by one, it has shown what it passes on; their join would mix them.
+        self.seeing = not code.returns
+        try:
+            self._run(code, self.generic_parameters(code), recording=True)
+        finally:
+            self.seeing = True
 
     def _within(self, frame: Frame, run: Callable[[], T]) -> T:
         outer, self.frame = self.frame, frame
@@ -260,7 +266,8 @@ class Interpreter:
 
     def call_function(self, code: FunctionCode, args: Arguments) -> Value:
         bound = self._bind(code, args)
-        code.see(bound)
+        if self.seeing:
+            code.see(bound)
         annotated = self._stated_return(code)
         if code.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
             return annotated

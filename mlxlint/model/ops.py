@@ -487,10 +487,21 @@ def random(name: str, args: Arguments) -> Value:
     return Array(_dtype_argument(args, None, fallback), shape)
 
 
+def fourier(name: str, args: Arguments) -> Value:
+    """``mlx.core.fft.*``"""
+    a = _first(args)
+    if name in ("fftshift", "ifftshift"):
+        return Array(a.dtype, a.shape, confidence=a.confidence)
+    dtype = "float32" if name in ("irfft", "irfft2", "irfftn", "fftfreq", "rfftfreq") else "complex64"
+    return Array(dtype, None if a.rank is None or name.endswith("freq") else (None,) * a.rank, confidence=a.confidence)
+
+
 def core(name: str, args: Arguments) -> Optional[Value]:
     """The result of the function ``mlx.core.NAME``; None when this module does not know it."""
     if name.startswith("random.") and name != "random.seed" and name != "random.state":
         return random(name[7:], args)
+    if name.startswith("fft."):
+        return fourier(name[4:], args)
     found = OPERATIONS.get(name[7:] if name.startswith("linalg.") else name)
     return None if found is None else found(name.rpartition(".")[2], args)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.tree import walk
 from mlxlint.model.values import constant
 
 _ASKING = frozenset({"hasattr", "getattr", "setattr"})
+_ASKED: WeakKeyDictionary[Context, frozenset[str]] = WeakKeyDictionary()
 _CATCHING = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "TypeError", "Exception", "BaseException"})
 
 
@@ -25,9 +27,16 @@ def is_guarded(node: cst.CSTNode, name: str, context: Context) -> bool:
         if isinstance(ancestor, (cst.If, cst.IfExp)) and "version" in context.text(ancestor.test).lower():
             return True
         child = ancestor
-    return f'"{name}"' in context.module.text.replace("'", '"') and any(
-        isinstance(call, cst.Call) and _asks_for(call, name, context) for call in walk(context.tree)
-    )
+    return name in _asked_for(context)
+
+
+def _asked_for(context: Context) -> frozenset[str]:
+    """The names for which a file asks or that it sets by ``setattr``, anywhere."""
+    if context not in _ASKED:
+        calls = (node for node in context.module.calls if isinstance(node.func, cst.Name) and node.func.value in _ASKING)
+        names = (constant(context.value(call.args[1].value), str) for call in calls if len(call.args) >= 2)
+        _ASKED[context] = frozenset(name for name in names if isinstance(name, str))
+    return _ASKED[context]
 
 
 def _catches(handler: cst.ExceptHandler) -> bool:
@@ -35,8 +44,3 @@ def _catches(handler: cst.ExceptHandler) -> bool:
         return True
     caught = [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
     return any(isinstance(kind, cst.Name) and kind.value in _CATCHING for kind in caught)
-
-
-def _asks_for(call: cst.Call, name: str, context: Context) -> bool:
-    asking = isinstance(call.func, cst.Name) and call.func.value in _ASKING and len(call.args) >= 2
-    return asking and constant(context.value(call.args[1].value), str) == name

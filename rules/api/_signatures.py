@@ -12,6 +12,7 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.values import CERTAIN, Name
 
 _POSITIONAL = ("positional-only", "positional-or-keyword")
+_ALSO_BY_NAME = frozenset({("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis")})  # against the stubs
 
 
 def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
@@ -26,7 +27,8 @@ def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
 def unaccepted_keywords(call: cst.Call, entry: api.Entry) -> Iterator[cst.Arg]:
     """The keyword arguments that no signature takes."""
     for keyword, arg in ArgumentNodes(call).keywords.items():
-        if not any(accepts(signature, keyword) for signature in entry.signatures):
+        known = any(accepts(signature, keyword) for signature in entry.signatures)
+        if not known and (entry.name, keyword) not in _ALSO_BY_NAME:
             yield arg
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import operation
+from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import operation
-from mlxlint.rules._shared import default_severity
 
 MEDIAN = frozenset({"median"})
 
@@ -14,8 +14,8 @@ class AveragedMedian(Rule):
     """Median of an even number of values
 
     ## What it does
-    Finds `median` of an array whose length is not known to be odd. It is a warning in a file that speaks of PyTorch and
-    information elsewhere.
+    Finds `median` of an array whose length is not known to be odd. It is a warning in a file that speaks of PyTorch
+    and information elsewhere.
 
     ## PyTorch and MLX
     `torch.median` returns the lower of the two values in the middle, `mx.median` their mean, as NumPy does.

@@ -45,7 +45,7 @@ class CalledProperty(Rule):
     code = "MLX406"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     message = "`{name}` of an MLX array is a property, not a method{instead}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

@@ -1,18 +1,30 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 import libcst as cst
+from mlxlint.rules._operations import produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, shown
-from mlxlint.rules._operations import produced_by
 
 PROBABILITIES = ("softmax", "sigmoid", "exp")
-KEPT_BY = ("__getitem__", "where", "take_along_axis", "take", "sort", "astype", "reshape", "squeeze", "expand_dims", "flatten", "maximum", "multiply")
+KEPT_BY = (
+    "__getitem__",
+    "where",
+    "take_along_axis",
+    "take",
+    "sort",
+    "astype",
+    "reshape",
+    "squeeze",
+    "expand_dims",
+    "flatten",
+    "maximum",
+    "multiply",
+)
 NAMED = re.compile(r"(^|_)(prob|probs|probability|probabilities)$")
 
 
@@ -20,8 +32,8 @@ class CategoricalOfProbabilities(Rule):
     """Sampling from probabilities with `mx.random.categorical`
 
     ## What it does
-    Finds `mx.random.categorical` given probabilities: the result of `softmax`, `sigmoid` or `exp`, weights divided by their
-    sum, or an array called so.
+    Finds `mx.random.categorical` given probabilities: the result of `softmax`, `sigmoid` or `exp`, weights divided
+    by their sum, or an array called so.
 
     ## PyTorch and MLX
     `torch.multinomial` takes probabilities, `mx.random.categorical` logits. Given probabilities it samples from
@@ -67,9 +79,15 @@ class CategoricalOfProbabilities(Rule):
         if made is None and not named:
             return
         mx = context.alias("mlx.core")
-        fix = NodeFix("Take the logarithm", [Replace(given, f"{mx}.log({context.text(given)})")], Applicability.UNSAFE) if mx else None
+        fix = (
+            NodeFix("Take the logarithm", [Replace(given, f"{mx}.log({context.text(given)})")], Applicability.UNSAFE)
+            if mx
+            else None
+        )
         because = [(f"`{context.brief(made)}` gives probabilities", made)] if made is not None else []
-        context.report(self, given, because=because, confidence=LIKELY if made is None else 2, given=context.brief(given), fix=fix)
+        context.report(
+            self, given, because=because, confidence=LIKELY if made is None else 2, given=context.brief(given), fix=fix
+        )
 
     @staticmethod
     def repro() -> Evidence:
@@ -77,17 +95,23 @@ class CategoricalOfProbabilities(Rule):
 
         p = mx.array([1.0, 0.0, 0.0, 0.0])
         drawn = mx.random.categorical(p, num_samples=200, key=mx.random.key(0))
-        hazard = shown((drawn != 0).any().item(), f"drawn of probability zero: {(drawn != 0).sum().item()} of 200, PyTorch: 0")
-        return Evidence(hazard, agrees(mx.random.categorical(mx.log(p), num_samples=200, key=mx.random.key(0)).sum(), 0))
+        hazard = shown(
+            (drawn != 0).any().item(), f"drawn of probability zero: {(drawn != 0).sum().item()} of 200, PyTorch: 0"
+        )
+        return Evidence(
+            hazard, agrees(mx.random.categorical(mx.log(p), num_samples=200, key=mx.random.key(0)).sum(), 0)
+        )
 
 
-def _made_probable(node: Optional[cst.BaseExpression], context: Context, depth: int = 6) -> Optional[cst.BaseExpression]:
+def _made_probable(node: cst.BaseExpression | None, context: Context, depth: int = 6) -> cst.BaseExpression | None:
     """The expression that made probabilities, followed back from ``node`` through what keeps them so."""
     array = context.array(node)
     made = None if array is None else array.node
     if array is None or made is None or depth == 0:
         return None
-    if isinstance(made, cst.Call) and (produced_by(array, *PROBABILITIES) or (array.op or "").endswith(("nn.softmax", "nn.Softmax.__call__"))):
+    if isinstance(made, cst.Call) and (
+        produced_by(array, *PROBABILITIES) or (array.op or "").endswith(("nn.softmax", "nn.Softmax.__call__"))
+    ):
         return None if produced_by(array, "exp") and not _of_logarithms(made) else made
     if isinstance(made, cst.BinaryOperation):
         if isinstance(made.operator, cst.Divide) and _is_sum_of(made.right, made.left, context):
@@ -98,7 +122,9 @@ def _made_probable(node: Optional[cst.BaseExpression], context: Context, depth: 
     if not produced_by(array, *KEPT_BY):
         return None
     inner = [made.value] if isinstance(made, cst.Subscript) else [made.func.value] if _is_method(made, context) else []
-    inner += [arg.value for arg in made.args if arg.keyword is None][:3] if isinstance(made, cst.Call) and not inner else []
+    inner += (
+        [arg.value for arg in made.args if arg.keyword is None][:3] if isinstance(made, cst.Call) and not inner else []
+    )
     return next((f for f in (_made_probable(i, context, depth - 1) for i in inner) if f is not None), None)
 
 
@@ -108,15 +134,23 @@ def _of_logarithms(call: cst.Call) -> bool:
     return text is not None and "log" in text.lower()
 
 
-def _is_method(node: Optional[cst.CSTNode], context: Context) -> bool:
-    return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and context.array(node.func.value) is not None
+def _is_method(node: cst.CSTNode | None, context: Context) -> bool:
+    return (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and context.array(node.func.value) is not None
+    )
 
 
 def _is_sum_of(divisor: cst.BaseExpression, dividend: cst.BaseExpression, context: Context) -> bool:
     array = context.array(divisor)
     if array is None or not isinstance(array.node, cst.Call) or not produced_by(array, "sum"):
         return False
-    summed = array.node.func.value if _is_method(array.node, context) and isinstance(array.node.func, cst.Attribute) else None
+    summed = (
+        array.node.func.value
+        if _is_method(array.node, context) and isinstance(array.node.func, cst.Attribute)
+        else None
+    )
     summed = summed or (array.node.args[0].value if array.node.args else None)
     return summed is not None and summed.deep_equals(dividend)
 

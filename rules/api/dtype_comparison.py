@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -19,8 +17,8 @@ class DtypeComparison(Rule):
     Finds `x.dtype is mx.float32`, and dtypes of one library compared with those of another or with strings.
 
     ## PyTorch and MLX
-    PyTorch's dtypes are singletons, so `is` works. MLX makes a new object each time: `is` is always false. Dtypes of different
-    libraries, and strings, are never equal.
+    PyTorch's dtypes are singletons, so `is` works. MLX makes a new object each time: `is` is always false. Dtypes
+    of different libraries, and strings, are never equal.
 
     ## Example
     ```python
@@ -83,7 +81,7 @@ def _called(library: str) -> str:
     return {"mlx": "an MLX dtype", "torch": "a PyTorch dtype", "numpy": "a NumPy dtype"}.get(library, "a string")
 
 
-def _library(node: cst.BaseExpression, context: Context) -> Optional[str]:
+def _library(node: cst.BaseExpression, context: Context) -> str | None:
     """Whose dtype an expression is: "mlx", "torch", "numpy", "str"; None when it is no dtype, or not known."""
     if isinstance(node, cst.Attribute) and node.attr.value == "dtype":
         owner = context.value(node.value)
@@ -97,11 +95,15 @@ def _library(node: cst.BaseExpression, context: Context) -> Optional[str]:
     return _named(value)
 
 
-def _named(value: object) -> Optional[str]:
+def _named(value: object) -> str | None:
     if isinstance(value, Name) and value.receiver is None:
         if value.name in MLX:
             return "mlx"
         root, _, short = value.name.partition(".")
-        return root if root in ("torch", "numpy") and short.rstrip("_") in (*dtypes.DTYPES, "bool", "half", "float", "long") else None
+        return (
+            root
+            if root in ("torch", "numpy") and short.rstrip("_") in (*dtypes.DTYPES, "bool", "half", "float", "long")
+            else None
+        )
     text = constant(value, str) if value is not None and hasattr(value, "key") else None  # type: ignore[arg-type]
     return "str" if isinstance(text, str) and text in dtypes.DTYPES else None

@@ -51,7 +51,7 @@ class ForeignDtype(Rule):
     code = "MLX411"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     message = "`{given}` is no dtype of MLX{instead}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

@@ -45,7 +45,7 @@ class InPlaceMethod(Rule):
     code = "MLX404"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     message = "MLX arrays have no in-place `{name}`: {instead}"
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:

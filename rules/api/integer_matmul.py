@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -61,7 +59,14 @@ class IntegerMatmul(Rule):
         found = [_exact(operand, context) for operand in operands]
         if len(found) > 1 and None not in found:
             dtype = next((d for d in found if d != "bool_"), "bool_") or "int32"
-            context.report(self, node, because=operands, product=context.brief(node), dtype=dtype.rstrip("_"), repro={"dtype": dtype})
+            context.report(
+                self,
+                node,
+                because=operands,
+                product=context.brief(node),
+                dtype=dtype.rstrip("_"),
+                repro={"dtype": dtype},
+            )
 
     @staticmethod
     def repro(dtype: str = "int32") -> Evidence:
@@ -69,9 +74,11 @@ class IntegerMatmul(Rule):
 
         x = mx.array([[1, 0], [1, 1]]).astype(getattr(mx, dtype))
         hazard = raises(lambda: x @ x, ValueError, text="inexact")
-        return Evidence(hazard, agrees((x.astype(mx.float32) @ x.astype(mx.float32)).astype(mx.int32), [[1, 0], [2, 1]]))
+        return Evidence(
+            hazard, agrees((x.astype(mx.float32) @ x.astype(mx.float32)).astype(mx.int32), [[1, 0], [2, 1]])
+        )
 
 
-def _exact(node: cst.BaseExpression, context: Context) -> Optional[str]:
+def _exact(node: cst.BaseExpression, context: Context) -> str | None:
     array = context.array(node)
     return array.dtype if array is not None and array.dtype in EXACT else None

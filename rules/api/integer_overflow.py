@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules._operations import operation, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Array, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
-from mlxlint.rules._operations import operation, produced_by
 
 CUMULATIVE = frozenset({"cumsum", "cumprod"})
 SUMS = frozenset({"sum", "cumsum", "trace", "prod"})
@@ -20,13 +18,13 @@ class IntegerOverflow(Rule):
     """Integer arithmetic that needs more bits than MLX gives it
 
     ## What it does
-    Finds running sums of 8- and 16-bit integers, sums of squared or multiplied `int32`, products of `int32` arrays with large
-    constants, sorted keys `row * n + column`, and constants beyond `int32` next to such arrays.
+    Finds running sums of 8- and 16-bit integers, sums of squared or multiplied `int32`, products of `int32` arrays
+    with large constants, sorted keys `row * n + column`, and constants beyond `int32` next to such arrays.
 
     ## PyTorch and MLX
-    PyTorch's integers are `int64` by default, and its sums of any integer are. MLX's default is `int32`; sums stay `int32`,
-    running sums keep even `uint8`, and all wrap silently. A Python constant that does not fit the array's dtype raises
-    `ValueError`.
+    PyTorch's integers are `int64` by default, and its sums of any integer are. MLX's default is `int32`; sums stay
+    `int32`, running sums keep even `uint8`, and all wrap silently. A Python constant that does not fit the array's
+    dtype raises `ValueError`.
 
     ## Example
     ```python
@@ -63,7 +61,9 @@ class IntegerOverflow(Rule):
             context.report(self, node, because=[found.subject], problem=problem, repro={"case": "running"})
         elif array.dtype == "int32" and _is_product(array, context):
             problem = f"the {found.name} of `{context.brief(found.subject)}` stays int32 and wraps beyond 2147483647"
-            context.report(self, node, because=[found.subject], confidence=LIKELY, problem=problem, repro={"case": "sum"})
+            context.report(
+                self, node, because=[found.subject], confidence=LIKELY, problem=problem, repro={"case": "sum"}
+            )
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         for side, other in ((node.left, node.right), (node.right, node.left)):
@@ -75,10 +75,14 @@ class IntegerOverflow(Rule):
                 self._too_large(node, side, other, array, context)
             elif isinstance(node.operator, cst.Multiply) and abs(number) >= HASH_FACTOR and array.dtype == "int32":
                 problem = f"`{context.brief(node)}` is computed in int32 and wraps beyond 2147483647"
-                context.report(self, node, because=[side], confidence=LIKELY, problem=problem, repro={"case": "product"})
+                context.report(
+                    self, node, because=[side], confidence=LIKELY, problem=problem, repro={"case": "product"}
+                )
         if isinstance(node.operator, cst.Add) and _is_sorted(node, context) and _is_flat_key(node, context):
             problem = f"`{context.brief(node)}` is a key in int32, which wraps beyond 2147483647"
-            context.report(self, node, confidence=LIKELY, severity=Severity.INFO, problem=problem, repro={"case": "product"})
+            context.report(
+                self, node, confidence=LIKELY, severity=Severity.INFO, problem=problem, repro={"case": "product"}
+            )
 
     def visit_Comparison(self, node: cst.Comparison, context: Context) -> None:
         array, number = context.array(node.left), constant(context.value(node.comparisons[0].comparator), int)
@@ -94,7 +98,15 @@ class IntegerOverflow(Rule):
             return
         problem = f"`{context.brief(other)}` does not fit {array.dtype or 'int32, the default integer'}, and MLX raises"
         confidence = CERTAIN if array.dtype else LIKELY
-        context.report(self, node, because=[side], confidence=confidence, severity=Severity.ERROR, problem=problem, repro={"case": "constant"})
+        context.report(
+            self,
+            node,
+            because=[side],
+            confidence=confidence,
+            severity=Severity.ERROR,
+            problem=problem,
+            repro={"case": "constant"},
+        )
 
     @staticmethod
     def repro(case: str = "running") -> Evidence:
@@ -102,10 +114,14 @@ class IntegerOverflow(Rule):
 
         if case == "running":
             hits = mx.full((3,), 100, dtype=mx.uint8)
-            return Evidence(differs(mx.cumsum(hits), [100, 200, 300]), agrees(mx.cumsum(hits.astype(mx.int32)), [100, 200, 300]))
+            return Evidence(
+                differs(mx.cumsum(hits), [100, 200, 300]), agrees(mx.cumsum(hits.astype(mx.int32)), [100, 200, 300])
+            )
         ids = mx.array([100_000, 200_000])
         if case == "constant":
-            return Evidence(raises(lambda: ids * 2654435761, ValueError), agrees((ids.astype(mx.int64) * 2654435761) % 7, [5, 3]))
+            return Evidence(
+                raises(lambda: ids * 2654435761, ValueError), agrees((ids.astype(mx.int64) * 2654435761) % 7, [5, 3])
+            )
         got, wide = (ids * 1_000_003) % 97, (ids.astype(mx.int64) * 1_000_003) % 97
         expected = [100_000 * 1_000_003 % 97, 200_000 * 1_000_003 % 97]
         if case == "sum":
@@ -125,12 +141,16 @@ def _is_product(array: Array, context: Context) -> bool:
 def _is_sorted(node: cst.BinaryOperation, context: Context) -> bool:
     """Whether the numbers serve as keys: they are sorted."""
     call = context.parent(context.parent(node) or node)
-    return isinstance(call, cst.Call) and context.callee(call) in ("mlx.core.argsort", "mlx.core.sort", "mlx.core.unique")
+    return isinstance(call, cst.Call) and context.callee(call) in (
+        "mlx.core.argsort",
+        "mlx.core.sort",
+        "mlx.core.unique",
+    )
 
 
 def _is_flat_key(node: cst.BinaryOperation, context: Context) -> bool:
     """Whether this is ``row * n + column`` of two int32 arrays, with a number that is not known."""
-    product: Optional[cst.BaseExpression] = node.left
+    product: cst.BaseExpression | None = node.left
     column = context.array(node.right)
     if not isinstance(product, cst.BinaryOperation) or not isinstance(product.operator, cst.Multiply) or column is None:
         return False

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._shared import is_port
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules._shared import is_port
 
 
 class InterleavedRepeat(Rule):
@@ -49,7 +49,11 @@ class InterleavedRepeat(Rule):
             return
         arguments = context.arguments(node)
         subject = context.argument(node, 0, "array", "a")
-        if arguments.starred or subject is None or constant(context.value(context.argument(node, 1, "repeats")), int) == 1:
+        if (
+            arguments.starred
+            or subject is None
+            or constant(context.value(context.argument(node, 1, "repeats")), int) == 1
+        ):
             return
         axis = context.argument(node, 2, "axis")
         array = context.array(subject)
@@ -59,7 +63,11 @@ class InterleavedRepeat(Rule):
             return
         else:
             at = constant(context.value(axis), int)
-            if not isinstance(at, int) or not -len(array.shape) <= at < len(array.shape) or array.shape[at] in (1, None):
+            if (
+                not isinstance(at, int)
+                or not -len(array.shape) <= at < len(array.shape)
+                or array.shape[at] in (1, None)
+            ):
                 return
             effect, severity = "repeats each element", Severity.INFO
         context.report(self, node, because=[subject], severity=severity, confidence=Confidence.LIKELY, effect=effect)

@@ -1,25 +1,44 @@
 from __future__ import annotations
 
 import libcst as cst
-
-from mlxlint.context import Context
-from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import with_keyword
 from mlxlint.rules._shared import default_severity
 
-ROWS = frozenset({"y", "ys", "yy", "gy", "cy", "row", "rows", "grid_y", "y_grid", "h", "hs", "i", "ii", "height", "y_coords", "coords_h"})
+from mlxlint.context import Context
+from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+
+ROWS = frozenset(
+    {
+        "y",
+        "ys",
+        "yy",
+        "gy",
+        "cy",
+        "row",
+        "rows",
+        "grid_y",
+        "y_grid",
+        "h",
+        "hs",
+        "i",
+        "ii",
+        "height",
+        "y_coords",
+        "coords_h",
+    }
+)
 
 
 class MeshgridIndexing(Rule):
     """`meshgrid` without `indexing`
 
     ## What it does
-    Finds `mx.meshgrid` without `indexing`. It is a warning where rows come first in what is given or unpacked, or in a
-    file that speaks of PyTorch, and information elsewhere.
+    Finds `mx.meshgrid` without `indexing`. It is a warning where rows come first in what is given or unpacked, or
+    in a file that speaks of PyTorch, and information elsewhere.
 
     ## PyTorch and MLX
-    `torch.meshgrid` defaults to `indexing="ij"` (rows first), `mx.meshgrid` to `"xy"`, as NumPy: the first two axes of the
-    results are swapped.
+    `torch.meshgrid` defaults to `indexing="ij"` (rows first), `mx.meshgrid` to `"xy"`, as NumPy: the first two axes
+    of the results are swapped.
 
     ## Example
     ```python

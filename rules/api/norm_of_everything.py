@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules._operations import operation
+from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import operation
-from mlxlint.rules._shared import default_severity
 
 NORM = frozenset({"linalg.norm"})
 
@@ -16,12 +14,12 @@ class NormOfEverything(Rule):
     """Normalising by the norm of the whole array
 
     ## What it does
-    Finds arrays of several axes, or of an unknown number, divided by their own `mx.linalg.norm` without `axis`. It is a
-    warning in a file that speaks of PyTorch and information elsewhere.
+    Finds arrays of several axes, or of an unknown number, divided by their own `mx.linalg.norm` without `axis`. It
+    is a warning in a file that speaks of PyTorch and information elsewhere.
 
     ## PyTorch and MLX
-    `F.normalize` makes each row a unit vector. `mx.linalg.norm(x)` without an axis is one number for the whole array, and no
-    row becomes a unit vector.
+    `F.normalize` makes each row a unit vector. `mx.linalg.norm(x)` without an axis is one number for the whole
+    array, and no row becomes a unit vector.
 
     ## Example
     ```python
@@ -68,10 +66,12 @@ class NormOfEverything(Rule):
 
         x = mx.array([[3.0, 4.0], [6.0, 8.0]])
         expected = [[0.6, 0.8], [0.6, 0.8]]
-        return Evidence(differs(x / mx.linalg.norm(x), expected), agrees(x / mx.linalg.norm(x, axis=-1, keepdims=True), expected))
+        return Evidence(
+            differs(x / mx.linalg.norm(x), expected), agrees(x / mx.linalg.norm(x, axis=-1, keepdims=True), expected)
+        )
 
 
-def _norm(node: cst.BaseExpression, context: Context) -> Optional[cst.Call]:
+def _norm(node: cst.BaseExpression, context: Context) -> cst.Call | None:
     """The norm behind a divisor such as ``mx.maximum(norm, eps)`` or ``norm + eps``."""
     if isinstance(node, cst.BinaryOperation):
         return _norm(node.left, context)

@@ -6,18 +6,24 @@ from mlxlint.context import Context
 from mlxlint.model.values import Name
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, shown
 
-SEEDS = {"numpy.random.seed": "numpy.random.", "random.seed": "random.", "torch.manual_seed": "torch.rand", "torch.random.manual_seed": "torch.rand"}
+SEEDS = {
+    "numpy.random.seed": "numpy.random.",
+    "random.seed": "random.",
+    "torch.manual_seed": "torch.rand",
+    "torch.random.manual_seed": "torch.rand",
+}
 
 
 class OtherGeneratorsSeed(Rule):
     """Seeding another library's generator
 
     ## What it does
-    Finds `torch.manual_seed`, `np.random.seed` and `random.seed` in a file that draws from `mx.random` and never seeds it.
+    Finds `torch.manual_seed`, `np.random.seed` and `random.seed` in a file that draws from `mx.random` and never
+    seeds it.
 
     ## PyTorch and MLX
-    Each library has a generator of its own. MLX's starts from the time; only `mx.random.seed` or an explicit key makes its
-    draws, and the initial weights of layers, repeatable.
+    Each library has a generator of its own. MLX's starts from the time; only `mx.random.seed` or an explicit key
+    makes its draws, and the initial weights of layers, repeatable.
 
     ## Example
     ```python
@@ -67,16 +73,20 @@ class OtherGeneratorsSeed(Rule):
             random.seed(seed)
             if seeded:
                 mx.random.seed(seed)
-            return list(mx.random.normal((4,)).tolist())  # type: ignore[arg-type]
+            return list(mx.random.normal((4,)).tolist())
 
-        return Evidence(shown(draw(False) != draw(False), "the same seed of Python's generator, other numbers of MLX's"),
-                        shown(draw(True) == draw(True), "the same numbers after mx.random.seed"))
+        return Evidence(
+            shown(draw(False) != draw(False), "the same seed of Python's generator, other numbers of MLX's"),
+            shown(draw(True) == draw(True), "the same numbers after mx.random.seed"),
+        )
 
 
 def _keyed(context: Context) -> bool:
     """Whether every draw is given its key."""
     draws = [
-        call for call, value in context.module.calls.items() if isinstance(value, Name) and value.name.startswith("mlx.core.random.")
+        call
+        for call, value in context.module.calls.items()
+        if isinstance(value, Name) and value.name.startswith("mlx.core.random.")
     ]
     plain = [c for c in draws if (context.callee(c) or "") not in ("mlx.core.random.key", "mlx.core.random.split")]
     return all(context.argument(call, None, "key") is not None for call in plain)

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Const, Scalar, Sequence, Value, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import operation
 
 PAD = frozenset({"pad"})
 
@@ -19,8 +17,8 @@ class PaddedEveryAxis(Rule):
     Finds `mx.pad` given one number, one pair of numbers or a flat list of numbers for an array of several axes.
 
     ## PyTorch and MLX
-    `F.pad(x, (1, 2))` pads the last axis, and a longer flat list goes on with the axis before. `mx.pad` takes a pair for each
-    axis, from the first on; a single pair pads every axis, and a flat list of more numbers raises.
+    `F.pad(x, (1, 2))` pads the last axis, and a longer flat list goes on with the axis before. `mx.pad` takes a
+    pair for each axis, from the first on; a single pair pads every axis, and a flat list of more numbers raises.
 
     ## Example
     ```python
@@ -60,7 +58,9 @@ class PaddedEveryAxis(Rule):
         text = context.brief(given)
         if count > 2:
             effect = "is no list of pairs: `mx.pad` takes a (before, after) pair for each axis"
-            context.report(self, given, severity=Severity.ERROR, confidence=CERTAIN, widths=text, effect=effect, repro={})
+            context.report(
+                self, given, severity=Severity.ERROR, confidence=CERTAIN, widths=text, effect=effect, repro={}
+            )
             return
         if array is None or array.rank is None or array.rank < 2:
             return
@@ -82,7 +82,7 @@ class PaddedEveryAxis(Rule):
         return Evidence(differs(mx.pad(x, (1, 1)), expected), agrees(mx.pad(x, [(0, 0), (1, 1)]), expected))
 
 
-def _numbers(value: Value) -> Optional[int]:
+def _numbers(value: Value) -> int | None:
     """How many numbers a width is made of; None when it holds pairs, or is not known."""
     items = value.items if isinstance(value, Sequence) else (value,)
     if items is None or not all(isinstance(item, (Const, Scalar)) for item in items):

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import Operation, operation, with_keyword
+from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.model.values import Const
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import Operation, operation, with_keyword
-from mlxlint.rules._shared import default_severity
 
 ESTIMATES = frozenset({"std", "var"})
 
@@ -15,12 +15,13 @@ class PopulationVariance(Rule):
     """Standard deviation or variance without `ddof`
 
     ## What it does
-    Finds `std` and `var` without `ddof`. It is a warning in a file that speaks of PyTorch and information elsewhere, and
-    where the variance of the last axis is used to normalise, as layer normalisation does in both libraries.
+    Finds `std` and `var` without `ddof`. It is a warning in a file that speaks of PyTorch and information
+    elsewhere, and where the variance of the last axis is used to normalise, as layer normalisation does in both
+    libraries.
 
     ## PyTorch and MLX
-    PyTorch divides by N - 1 by default (the sample estimate), MLX by N (`ddof=0`, as NumPy). Of a single element, PyTorch
-    gives NaN and MLX 0.
+    PyTorch divides by N - 1 by default (the sample estimate), MLX by N (`ddof=0`, as NumPy). Of a single element,
+    PyTorch gives NaN and MLX 0.
 
     ## Example
     ```python
@@ -52,7 +53,12 @@ class PopulationVariance(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, ESTIMATES)
-        if found is None or found.starred or found.argument(2, "ddof", "correction") is not None or context.array(found.subject) is None:
+        if (
+            found is None
+            or found.starred
+            or found.argument(2, "ddof", "correction") is not None
+            or context.array(found.subject) is None
+        ):
             return
         severity = Severity.INFO if _normalises(node, found, context) else default_severity(context)
         fix = NodeFix("Divide by N - 1", [with_keyword(node, "ddof=1", context)], Applicability.UNSAFE)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -15,12 +13,12 @@ class RandomKeyReuse(Rule):
     """Using one random key for several draws
 
     ## What it does
-    Finds a key that is passed to a draw in a loop that does not renew it, to two draws that follow each other, or to a
-    draw in a method while the key is an attribute that is set in `__init__` alone.
+    Finds a key that is passed to a draw in a loop that does not renew it, to two draws that follow each other, or
+    to a draw in a method while the key is an attribute that is set in `__init__` alone.
 
     ## PyTorch and MLX
-    A `torch.Generator` moves on with every draw. An MLX key is a value: the same key gives the same numbers every time.
-    `mx.random.split` makes new keys of one.
+    A `torch.Generator` moves on with every draw. An MLX key is a value: the same key gives the same numbers every
+    time. `mx.random.split` makes new keys of one.
 
     ## Example
     ```python
@@ -49,7 +47,12 @@ class RandomKeyReuse(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         key = context.argument(node, None, "key")
         text = dotted(key)
-        if key is None or text is None or text == "None" or not (context.callee(node) or "").startswith("mlx.core.random."):
+        if (
+            key is None
+            or text is None
+            or text == "None"
+            or not (context.callee(node) or "").startswith("mlx.core.random.")
+        ):
             return
         how = _reuse(node, text, context)
         if how is not None:
@@ -62,11 +65,13 @@ class RandomKeyReuse(Rule):
         key = mx.random.key(0)
         a, b = mx.random.normal((3,), key=key), mx.random.normal((3,), key=key)
         left, right = (mx.random.normal((3,), key=k) for k in mx.random.split(key))
-        return Evidence(shown(mx.array_equal(a, b).item(), f"two draws with one key: {a.tolist()} and {b.tolist()}"),
-                        shown(not mx.array_equal(left, right).item(), "split keys: the draws differ"))
+        return Evidence(
+            shown(mx.array_equal(a, b).item(), f"two draws with one key: {a.tolist()} and {b.tolist()}"),
+            shown(not mx.array_equal(left, right).item(), "split keys: the draws differ"),
+        )
 
 
-def _reuse(node: cst.Call, key: str, context: Context) -> Optional[str]:
+def _reuse(node: cst.Call, key: str, context: Context) -> str | None:
     loop = next((a for a in _enclosing(node, context) if isinstance(a, LOOPS)), None)
     if loop is not None and not _binds(loop, key):
         return "is not renewed in the loop"
@@ -111,6 +116,9 @@ def _drawn_before(node: cst.Call, key: str, context: Context) -> bool:
         if _binds(line, key) or not isinstance(line, cst.SimpleStatementLine):
             return False
         calls = [n for n in walk(line) if isinstance(n, cst.Call)]
-        if any(dotted(context.argument(c, None, "key")) == key and (context.callee(c) or "").startswith("mlx.core.random.") for c in calls):
+        if any(
+            dotted(context.argument(c, None, "key")) == key and (context.callee(c) or "").startswith("mlx.core.random.")
+            for c in calls
+        ):
             return True
     return False

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 import libcst as cst
+from mlxlint.rules._operations import Operation, operation
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import CERTAIN, LIKELY, Sequence, Value, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import Operation, operation
 
 SPLIT = frozenset({"split"})
 SIZE = re.compile(r"size|length|width|hidden|_dims?$|^dims?$|embd|channels|sections$")
@@ -23,8 +22,8 @@ class SplitIntoSizes(Rule):
     `head_dim`, `chunk_size` and `lengths`.
 
     ## PyTorch and MLX
-    `torch.split(x, n)` makes pieces of size n, and a list holds the sizes. `mx.split(x, n)` makes n equal pieces, as NumPy,
-    and a list holds the places where to cut; cuts out of order give empty and overlapping pieces.
+    `torch.split(x, n)` makes pieces of size n, and a list holds the sizes. `mx.split(x, n)` makes n equal pieces,
+    as NumPy, and a list holds the places where to cut; cuts out of order give empty and overlapping pieces.
 
     ## Example
     ```python
@@ -78,17 +77,22 @@ def _is_unpacked(node: cst.Call, context: Context) -> bool:
     return isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, (cst.Tuple, cst.List))
 
 
-def _length(found: Operation, context: Context) -> Optional[int]:
+def _length(found: Operation, context: Context) -> int | None:
     """The size of the axis that is split, where it is known."""
     array, axis = context.array(found.subject), found.argument(1, "axis")
     at = 0 if axis is None else constant(context.value(axis), int)
-    if array is None or array.shape is None or not isinstance(at, int) or not -len(array.shape) <= at < len(array.shape):
+    if (
+        array is None
+        or array.shape is None
+        or not isinstance(at, int)
+        or not -len(array.shape) <= at < len(array.shape)
+    ):
         return None
     size = array.shape[at]
     return size if isinstance(size, int) else None
 
 
-def _of_count(given: cst.BaseExpression, found: Operation, context: Context) -> Optional[tuple[str, int]]:
+def _of_count(given: cst.BaseExpression, found: Operation, context: Context) -> tuple[str, int] | None:
     count, length = constant(context.value(given), int), _length(found, context)
     if isinstance(count, int) and length is not None and count > 0 and length % count:
         return f"the axis of {length} has no {count} equal pieces", CERTAIN
@@ -97,7 +101,7 @@ def _of_count(given: cst.BaseExpression, found: Operation, context: Context) -> 
     return None
 
 
-def _of_list(given: cst.BaseExpression, value: Value, found: Operation, context: Context) -> Optional[tuple[str, int]]:
+def _of_list(given: cst.BaseExpression, value: Value, found: Operation, context: Context) -> tuple[str, int] | None:
     text, length = context.brief(given), _length(found, context)
     items = value.items if isinstance(value, Sequence) else None
     numbers = [constant(item, int) for item in items or ()]
@@ -112,7 +116,7 @@ def _of_list(given: cst.BaseExpression, value: Value, found: Operation, context:
     return (f"`{text}` is called sizes", LIKELY) if items is None and SIZE.search(named) else None
 
 
-def _listed(node: cst.BaseExpression) -> Optional[cst.BaseExpression]:
+def _listed(node: cst.BaseExpression) -> cst.BaseExpression | None:
     """The array behind ``lengths.tolist()``."""
     if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "tolist":
         return node.func.value

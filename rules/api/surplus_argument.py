@@ -25,16 +25,16 @@ class SurplusArgument(Rule):
     ```python
     import mlx.core as mx
 
-    x = mx.zeros((2, 1, 3, 1))
-    y = x.squeeze(1, 3)
+    a = mx.ones((2, 2))
+    product = mx.matmul(a, a, a)
     ```
 
     ## Use instead
     ```python
     import mlx.core as mx
 
-    x = mx.zeros((2, 1, 3, 1))
-    y = x.squeeze((1, 3))
+    a = mx.ones((2, 2))
+    product = a @ a @ a
     ```
 
     ## References
@@ -59,14 +59,14 @@ class SurplusArgument(Rule):
         )  # fmt: skip
 
     @staticmethod
-    def repro(name: str = "mlx.core.array.squeeze", given: int = 2) -> Evidence:
+    def repro(name: str = "mlx.core.matmul", given: int = 3) -> Evidence:
         import importlib
 
         import mlx.core as mx
 
         module, _, function = name.rpartition(".")
-        x = mx.ones((1, 1, 1, 1))
+        x = mx.ones((2, 2))
         owner = mx.array if module == "mlx.core.array" else importlib.import_module(module)
-        called = getattr(owner, function)
-        hazard = raises(lambda: called(*([x] if owner is mx.array else []), *range(1, given + 1)), TypeError)
-        return Evidence(hazard, agrees(x.squeeze((1, 3)), [[1.0]]))
+        called = getattr(x if owner is mx.array else owner, function)
+        hazard = raises(lambda: called(*[x] * given), TypeError)
+        return Evidence(hazard, agrees(x @ x @ x, [[4.0, 4.0], [4.0, 4.0]]))

@@ -3,11 +3,23 @@ from __future__ import annotations
 import re
 
 import libcst as cst
+from mlxlint.rules._shared import is_port
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
-from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
-from mlxlint.rules._shared import is_port
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 WINDOWS = frozenset(f"mlx.core.{name}" for name in ("hanning", "hamming", "blackman", "bartlett"))
 SPECTRAL = re.compile(r"stft|fft\b|spectrogram", re.IGNORECASE)
@@ -17,12 +29,12 @@ class SymmetricWindow(Rule):
     """A symmetric window where PyTorch's is periodic
 
     ## What it does
-    Finds `mx.hanning`, `mx.hamming`, `mx.blackman` and `mx.bartlett` used whole. It is a warning in a file that speaks of
-    PyTorch or of spectra and information elsewhere.
+    Finds `mx.hanning`, `mx.hamming`, `mx.blackman` and `mx.bartlett` used whole. It is a warning in a file that
+    speaks of PyTorch or of spectra and information elsewhere.
 
     ## PyTorch and MLX
-    `torch.hann_window(n)` and its kin are periodic by default, as short-time Fourier transforms need. MLX's are symmetric,
-    as NumPy's. The first n of a symmetric window of n + 1 are the periodic one.
+    `torch.hann_window(n)` and its kin are periodic by default, as short-time Fourier transforms need. MLX's are
+    symmetric, as NumPy's. The first n of a symmetric window of n + 1 are the periodic one.
 
     ## Example
     ```python
@@ -56,7 +68,11 @@ class SymmetricWindow(Rule):
             return
         length = node.args[0].value
         known = constant(context.value(length), int)
-        longer = str(known + 1) if isinstance(length, cst.Integer) and isinstance(known, int) else f"{context.text(length)} + 1"
+        longer = (
+            str(known + 1)
+            if isinstance(length, cst.Integer) and isinstance(known, int)
+            else f"{context.text(length)} + 1"
+        )
         edits = [Replace(node, f"{context.text(node.func)}({longer})[:-1]")]
         severity = Severity.WARNING if is_port(context) or SPECTRAL.search(context.module.text) else Severity.INFO
         context.report(

@@ -9,37 +9,43 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.values import constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 from mlxlint.rules.api._signatures import argument, entry_of
+
+ALIASES = {"Reduction": ("none", "mean", "sum")}  # of annotations in MLX
 
 
 class UnknownOption(Rule):
     """A word that an option of MLX does not know
 
     ## What it does
-    Finds string arguments that are not among those that the signature of an MLX function or layer lists: the `mode` of
-    `nn.Upsample`, the `reduction` of a loss, the `indexing` of `mx.meshgrid`, ...
+    Finds string arguments that are not among those that the signature of an MLX function or layer lists: the `reduction`
+    of a loss, the `mode` of `nn.Upsample`, ...
 
     ## PyTorch and MLX
-    The vocabularies differ: PyTorch's `"bilinear"` is `"linear"` in MLX, for any number of dimensions, and `"batchmean"` does
-    not exist. An unknown word raises `ValueError`.
+    The vocabularies differ: a loss in MLX knows the reductions `"none"`, `"mean"` and `"sum"`, and no `"batchmean"`. An
+    unknown word raises `ValueError`.
 
     ## Example
     ```python
+    import mlx.core as mx
     import mlx.nn as nn
 
-    up = nn.Upsample(scale_factor=2, mode="bilinear")
+    p, q = mx.log(mx.full((4, 2), 0.5)), mx.log(mx.full((4, 2), 0.5))
+    loss = nn.losses.kl_div_loss(p, q, reduction="batchmean")
     ```
 
     ## Use instead
     ```python
+    import mlx.core as mx
     import mlx.nn as nn
 
-    up = nn.Upsample(scale_factor=2, mode="linear")
+    p, q = mx.log(mx.full((4, 2), 0.5)), mx.log(mx.full((4, 2), 0.5))
+    loss = nn.losses.kl_div_loss(p, q, reduction="sum") / p.shape[0]
     ```
 
     ## References
-    - [mlx.nn.Upsample](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Upsample.html)
+    - [Loss functions](https://ml-explore.github.io/mlx/build/html/python/nn/losses.html)
     """
 
     code = "MLX415"
@@ -55,7 +61,7 @@ class UnknownOption(Rule):
         if entry is None:
             return
         for parameter in {p.name: p for s in entry.signatures for p in s.parameters}.values():
-            words = listed(parameter.annotation) if parameter.annotation and "Literal[" in parameter.annotation else ()
+            words = listed(parameter.annotation or "")
             arg = argument(node, entry, parameter.name) if words else None
             word = constant(context.value(arg.value), str) if arg is not None and not arg.star else None
             if arg is None or not isinstance(word, str) or word in words:
@@ -66,23 +72,25 @@ class UnknownOption(Rule):
             )  # fmt: skip
 
     @staticmethod
-    def repro(name: str = "mlx.nn.Upsample", parameter: str = "mode", word: str = "bilinear") -> Evidence:
+    def repro(name: str = "mlx.nn.losses.kl_div_loss", parameter: str = "reduction", word: str = "batchmean") -> Evidence:
         import importlib
 
         import mlx.core as mx
         import mlx.nn as nn
 
+        x = mx.zeros((1, 2))
         module, _, function = name.rpartition(".")
         called = getattr(importlib.import_module(module), function)
-        first = [2] if name == "mlx.nn.Upsample" else [mx.zeros((1, 2)), mx.zeros((1, 2))]
+        first = [2] if name == "mlx.nn.Upsample" else [x, x]
         hazard = raises(lambda: called(*first, **{parameter: word}), ValueError)
-        up = nn.Upsample(scale_factor=2, mode="linear")(mx.zeros((1, 2, 2, 1)))
-        return Evidence(hazard, shown(up.shape == (1, 4, 4, 1), f"shape {up.shape}"))
+        return Evidence(hazard, agrees(nn.losses.kl_div_loss(x, x, reduction="sum"), 0.0))
 
 
 @cache
 def listed(annotation: str) -> tuple[str, ...]:
     """The words of ``Literal["a", "b"]``, alone or with ``None``; none for another annotation."""
+    if "Literal[" not in annotation:
+        return ALIASES.get(annotation, ())
     node = ast.parse(annotation, mode="eval").body
     if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Optional"):
         node = node.slice

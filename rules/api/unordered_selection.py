@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import Operation, operation, produced_by
 
 from mlxlint.context import Context
-from mlxlint.model.values import CERTAIN, LIKELY, Array, Const, as_array, constant
+from mlxlint.model.values import CERTAIN, Array, Const, as_array, constant
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, shown
-from mlxlint.rules._operations import Operation, operation, produced_by
 
 SELECTIONS = frozenset({"topk", "argpartition", "partition"})
 IN_ORDER = frozenset({"builtins.zip", "builtins.enumerate", "builtins.list"})
@@ -15,13 +15,13 @@ class UnorderedSelection(Rule):
     """Taking a partial selection as sorted
 
     ## What it does
-    Finds results of `topk`, `argpartition` and `partition` that are used by position: one entry or a part of `topk`'s
-    result (`[..., -1:]` as "the k-th largest"), its entries as a list. The first or last k of `argpartition` in place of
-    a sorted top k are noted as information, since some uses do not depend on the order.
+    Finds results of `topk`, `argpartition` and `partition` that are used by position: one entry or a part of
+    `topk`'s result (`[..., -1:]` as "the k-th largest"), its entries as a list. The first or last k of
+    `argpartition` in place of a sorted top k are noted as information, since some uses do not depend on the order.
 
     ## PyTorch and MLX
-    `torch.topk` returns the largest first. `mx.topk` is a partition: it returns the k largest in no particular order, and
-    `argpartition` only separates the k smallest from the rest.
+    `torch.topk` returns the largest first. `mx.topk` is a partition: it returns the k largest in no particular
+    order, and `argpartition` only separates the k smallest from the rest.
 
     ## Example
     ```python
@@ -70,7 +70,9 @@ class UnorderedSelection(Rule):
         if callee == "mlx.core.array.tolist":
             array = as_array(context.receiver(node))
         elif callee in IN_ORDER and node.args:
-            array = next((a for a in (context.array(arg.value) for arg in node.args) if produced_by(a or Array(), "topk")), None)
+            array = next(
+                (a for a in (context.array(arg.value) for arg in node.args) if produced_by(a or Array(), "topk")), None
+            )
         else:
             return
         if array is not None and produced_by(array, "topk"):

@@ -17,8 +17,9 @@ class UnsignedWraparound(Rule):
     `argpartition`.
 
     ## PyTorch and MLX
-    PyTorch returns indices as `int64`, so `argmax(...) - 1` may be -1. MLX returns `uint32`, and a difference of unsigned
-    numbers below zero wraps to 4294967295. Python integers do not change the dtype; a signed array on either side does.
+    PyTorch returns indices as `int64`, so `argmax(...) - 1` may be -1. MLX returns `uint32`, and a difference of
+    unsigned numbers below zero wraps to 4294967295. Python integers do not change the dtype; a signed array on
+    either side does.
 
     ## Example
     ```python
@@ -65,11 +66,17 @@ class UnsignedWraparound(Rule):
         if not isinstance(node.operator, cst.SubtractAssign) or not _is_uint32(node.target, context):
             return
         right = context.array(node.value)
-        if right is None and constant(context.value(node.value), int) or right is not None and right.dtype == "uint32":
+        if (right is None and constant(context.value(node.value), int)) or (
+            right is not None and right.dtype == "uint32"
+        ):
             self._report(node, node.target, [node.target], context)
 
-    def _report(self, node: cst.CSTNode, signed: cst.BaseExpression, because: list[cst.CSTNode], context: Context) -> None:
-        fixes = isinstance(signed, (cst.Name, cst.Call, cst.Attribute, cst.Subscript)) and not isinstance(node, cst.AugAssign)
+    def _report(
+        self, node: cst.CSTNode, signed: cst.BaseExpression, because: list[cst.CSTNode], context: Context
+    ) -> None:
+        fixes = isinstance(signed, (cst.Name, cst.Call, cst.Attribute, cst.Subscript)) and not isinstance(
+            node, cst.AugAssign
+        )
         mx = context.alias("mlx.core")
         fix = None
         if fixes and mx is not None:

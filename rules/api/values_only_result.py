@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import FUNCTION, METHOD, operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
-from mlxlint.rules._operations import METHOD, FUNCTION, operation
 
 ALWAYS = frozenset({"topk", "sort", "cummax", "cummin"})
 ALONG_AN_AXIS = frozenset({"max", "min", "median"})
@@ -16,8 +16,8 @@ class ValuesOnlyResult(Rule):
     """Taking values and indices from an operation that returns values only
 
     ## What it does
-    Finds results of `topk`, `sort`, `cummax`, `cummin`, and of `max`, `min`, `median` along an axis, that are unpacked
-    into two names, or of which `[0]` or `[1]` is taken as if they were a pair.
+    Finds results of `topk`, `sort`, `cummax`, `cummin`, and of `max`, `min`, `median` along an axis, that are
+    unpacked into two names, or of which `[0]` or `[1]` is taken as if they were a pair.
 
     ## PyTorch and MLX
     In PyTorch these return a pair of values and indices. In MLX they return one array, the values. Unpacking it walks
@@ -66,14 +66,23 @@ class ValuesOnlyResult(Rule):
         self._report(node.value, context, name, f"`{text}` unpacks its first axis, not values and indices", node.value)
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
-        if not isinstance(node.value, cst.Call) or len(node.slice) != 1 or not isinstance(node.slice[0].slice, cst.Index):
+        if (
+            not isinstance(node.value, cst.Call)
+            or len(node.slice) != 1
+            or not isinstance(node.slice[0].slice, cst.Index)
+        ):
             return
         found = operation(node.value, context, PAIRS)
         at = constant(context.value(node.slice[0].slice.value), int)
         if found is None or at not in (0, 1):
             return
         subject, result = context.array(found.subject), context.array(node.value)
-        if result is None or result.rank == 0 or (subject is not None and subject.rank == 1) or _operation_of(result, context) is None:
+        if (
+            result is None
+            or result.rank == 0
+            or (subject is not None and subject.rank == 1)
+            or _operation_of(result, context) is None
+        ):
             return
         if found.name == "sort" and (subject is None or subject.rank is None):
             return
@@ -96,7 +105,7 @@ class ValuesOnlyResult(Rule):
         x = mx.array([[1.0, 3.0, 2.0], [6.0, 5.0, 4.0], [7.0, 9.0, 8.0]])
 
         def unpack() -> mx.array:
-            values, indices = mx.topk(x, 2) if name == "topk" else getattr(mx, name)(x, axis=1)
+            values, _ = mx.topk(x, 2) if name == "topk" else getattr(mx, name)(x, axis=1)
             return values
 
         return Evidence(raises(unpack, ValueError), agrees(mx.argmax(x, axis=1), [1, 0, 1]))

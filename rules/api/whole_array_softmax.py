@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import operation, with_keyword
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import operation, with_keyword
 
 SOFTMAX = frozenset({"softmax"})
 
@@ -17,8 +17,9 @@ class WholeArraySoftmax(Rule):
     Finds `mx.softmax(x)` without `axis` where `x` is not known to have a single axis.
 
     ## PyTorch and MLX
-    `torch.softmax` demands a dimension, and modules such as `nn.Softmax` are used with the last. `mx.softmax` without an
-    axis normalises over the whole array: all entries sum to one instead of each row. `mlx.nn.softmax` takes the last axis.
+    `torch.softmax` demands a dimension, and modules such as `nn.Softmax` are used with the last. `mx.softmax`
+    without an axis normalises over the whole array: all entries sum to one instead of each row. `mlx.nn.softmax`
+    takes the last axis.
 
     ## Example
     ```python

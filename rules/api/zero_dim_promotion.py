@@ -1,29 +1,33 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules._operations import produced_by
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
-from mlxlint.rules._operations import produced_by
 
 HALF = ("float16", "bfloat16")
-ACTIVATIONS = ("mlx.nn.Embedding.__call__", "mlx.nn.Linear.__call__", "mlx.nn.LayerNorm.__call__", "mlx.nn.RMSNorm.__call__")
+ACTIVATIONS = (
+    "mlx.nn.Embedding.__call__",
+    "mlx.nn.Linear.__call__",
+    "mlx.nn.LayerNorm.__call__",
+    "mlx.nn.RMSNorm.__call__",
+)
 
 
 class ZeroDimPromotion(Rule):
     """Scaling half-precision arrays by a 0-d array
 
     ## What it does
-    Finds arithmetic between an array of half precision, a layer's output, a parameter or a gradient, and `mx.array(2.5)`
-    made in the same function.
+    Finds arithmetic between an array of half precision, a layer's output, a parameter or a gradient, and
+    `mx.array(2.5)` made in the same function.
 
     ## PyTorch and MLX
-    A 0-d tensor does not widen a tensor of the same kind: `bfloat16 * torch.tensor(2.5)` stays `bfloat16`. In MLX only
-    Python numbers are that weak: `bfloat16 * mx.array(2.5)` is `float32`, and so is everything computed from it.
+    A 0-d tensor does not widen a tensor of the same kind: `bfloat16 * torch.tensor(2.5)` stays `bfloat16`. In MLX
+    only Python numbers are that weak: `bfloat16 * mx.array(2.5)` is `float32`, and so is everything computed from
+    it.
 
     ## Example
     ```python
@@ -69,7 +73,9 @@ class ZeroDimPromotion(Rule):
 
         x = mx.ones((2,), dtype=getattr(mx, dtype))
         wide, kept = (x * mx.array(2.5)).dtype, (x * 2.5).dtype
-        return Evidence(shown(wide == mx.float32, f"times mx.array(2.5): {wide}"), shown(kept == x.dtype, f"times 2.5: {kept}"))
+        return Evidence(
+            shown(wide == mx.float32, f"times mx.array(2.5): {wide}"), shown(kept == x.dtype, f"times 2.5: {kept}")
+        )
 
 
 def _is_scalar(scalar: Array, node: cst.CSTNode, context: Context) -> bool:
@@ -77,10 +83,12 @@ def _is_scalar(scalar: Array, node: cst.CSTNode, context: Context) -> bool:
     if scalar.shape != () or scalar.dtype != "float32" or not produced_by(scalar, "array"):
         return False
     function = _function(node, context)
-    return scalar.node is not None and (_function(scalar.node, context) is function or _function(function, context) is _function(scalar.node, context))
+    return scalar.node is not None and (
+        _function(scalar.node, context) is function or _function(function, context) is _function(scalar.node, context)
+    )
 
 
-def _function(node: Optional[cst.CSTNode], context: Context) -> Optional[cst.CSTNode]:
+def _function(node: cst.CSTNode | None, context: Context) -> cst.CSTNode | None:
     return None if node is None else context.enclosing(node, cst.FunctionDef, cst.Lambda, within_function=False)
 
 
@@ -88,4 +96,8 @@ def _may_be_half(array: Array) -> bool:
     """A parameter, a layer's output or a leaf of a tree, whose dtype is that of the model's weights."""
     if array.dtype in dtypes.DTYPES and array.op not in ACTIVATIONS:
         return False
-    return array.parameter or array.op in ACTIVATIONS or (array.op is None and array.shape is None and array.confidence == LIKELY)
+    return (
+        array.parameter
+        or array.op in ACTIVATIONS
+        or (array.op is None and array.shape is None and array.confidence == LIKELY)
+    )

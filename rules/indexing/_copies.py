@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Const, Scalar, constant, members
-from mlxlint.rules._operations import operation
 
 VIEWS = frozenset(
     """reshape flatten unflatten squeeze expand_dims transpose swapaxes moveaxis split broadcast_to diagonal diag stop_gradient
-    asarray contiguous permute_dims atleast_1d atleast_2d atleast_3d unstack""".split()
+    asarray contiguous
+    permute_dims atleast_1d atleast_2d atleast_3d unstack""".split()
 )
 VIEW_ATTRIBUTES = frozenset({"T", "mT"})
 
 
-def copied_from(node: Optional[cst.CSTNode], context: Context) -> Optional[cst.BaseExpression]:
+def copied_from(node: cst.CSTNode | None, context: Context) -> cst.BaseExpression | None:
     """The array of which an expression would be a view in PyTorch; None when it is not one, or not of an array."""
-    source: Optional[cst.BaseExpression] = None
-    if isinstance(node, cst.Subscript) and _basic(node, context):
-        source = node.value
-    elif isinstance(node, cst.Attribute) and node.attr.value in VIEW_ATTRIBUTES:
+    source: cst.BaseExpression | None = None
+    if (isinstance(node, cst.Subscript) and _basic(node, context)) or (
+        isinstance(node, cst.Attribute) and node.attr.value in VIEW_ATTRIBUTES
+    ):
         source = node.value
     elif isinstance(node, cst.Call):
         found = operation(node, context, VIEWS)

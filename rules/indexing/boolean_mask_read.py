@@ -56,8 +56,8 @@ class BooleanMaskRead(Rule):
         if array is None:
             return
         for element in node.slice:
-            if isinstance(element.slice, cst.Index) and is_mask(context.value(element.slice.value)):
-                mask = element.slice.value
+            mask = element.slice.value if isinstance(element.slice, cst.Index) else None
+            if mask is not None and any(is_mask(value) for value in context.alternatives(mask)):
                 context.report(
                     self, node, because=[node.value, mask], array=context.brief(node.value), mask=context.brief(mask),
                     repro={"dtype": array.dtype} if array.dtype else {},

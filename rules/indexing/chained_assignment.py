@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules.indexing._copies import copied_from
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant, scalar_type
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, differs
-from mlxlint.rules.indexing._copies import copied_from
 
 
 class ChainedAssignment(Rule):
@@ -17,8 +15,8 @@ class ChainedAssignment(Rule):
     Finds `x[i][j] = v`, `x.T[0] = v`, `x.reshape(-1)[k] += v` and the like, where `x` is an MLX array.
 
     ## PyTorch and MLX
-    In PyTorch `x[i]`, `x.T` and `x.view(-1)` share memory with `x`, so the assignment reaches `x`. In MLX each of them is a
-    new array: the assignment changes a temporary that is dropped at once.
+    In PyTorch `x[i]`, `x.T` and `x.view(-1)` share memory with `x`, so the assignment reaches `x`. In MLX each of
+    them is a new array: the assignment changes a temporary that is dropped at once.
 
     ## Example
     ```python
@@ -65,7 +63,12 @@ class ChainedAssignment(Rule):
         if source is None or isinstance(source, cst.Call):
             return
         context.report(
-            self, target, because=[source], copy=context.brief(target.value), source=context.brief(source), fix=_merged(target, context)
+            self,
+            target,
+            because=[source],
+            copy=context.brief(target.value),
+            source=context.brief(source),
+            fix=_merged(target, context),
         )
 
     @staticmethod
@@ -78,7 +81,7 @@ class ChainedAssignment(Rule):
         return Evidence(differs(x, [[0, 5], [0, 0]]), agrees(y, [[0, 5], [0, 0]]))
 
 
-def _merged(target: cst.Subscript, context: Context) -> Optional[NodeFix]:
+def _merged(target: cst.Subscript, context: Context) -> NodeFix | None:
     """``x[i][j]`` as ``x[i, j]``, right where ``i`` takes one axis away."""
     inner = target.value
     if not isinstance(inner, cst.Subscript) or not all(isinstance(e.slice, cst.Index) for e in inner.slice):

@@ -14,12 +14,12 @@ class DiscardedUpdate(Rule):
     """Throwing the result of an update away
 
     ## What it does
-    Finds `x.at[i].add(v)`, `mx.put_along_axis(...)`, `mx.random.permutation(x)` and `mx.clip(x, ...)` as statements of
-    their own.
+    Finds `x.at[i].add(v)`, `mx.put_along_axis(...)`, `mx.random.permutation(x)` and `mx.clip(x, ...)` as statements
+    of their own.
 
     ## PyTorch and MLX
-    What stands for `index_add_`, `scatter_`, `clamp_` and `random.shuffle` returns a new array in MLX and leaves the old one
-    as it was.
+    What stands for `index_add_`, `scatter_`, `clamp_` and `random.shuffle` returns a new array in MLX and leaves
+    the old one as it was.
 
     ## Example
     ```python
@@ -62,7 +62,11 @@ class DiscardedUpdate(Rule):
         if callee.endswith("permutation") and context.array(target) is None:
             return
         name = dotted(target)
-        fix = NodeFix("Keep the result", [Insert(node, f"{name} = ")], Applicability.UNSAFE) if name and not node.lpar else None
+        fix = (
+            NodeFix("Keep the result", [Insert(node, f"{name} = ")], Applicability.UNSAFE)
+            if name and not node.lpar
+            else None
+        )
         context.report(self, node, call=context.brief(node), fix=fix)
 
     @staticmethod

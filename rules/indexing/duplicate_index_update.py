@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules._operations import produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, Const, Value, as_array, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import produced_by
 
 DISTINCT = ("arange", "argsort", "random.permutation", "unique", "argpartition")
 AUGMENTED: dict[type[cst.BaseAugOp], str] = {
@@ -24,13 +22,13 @@ class DuplicateIndexUpdate(Rule):
     """Accumulating at indices that may repeat
 
     ## What it does
-    Finds `x[index] += v` and `x[index] = mx.maximum(x[index], v)` where `index` is an integer array that is not known to
-    be free of duplicates.
+    Finds `x[index] += v` and `x[index] = mx.maximum(x[index], v)` where `index` is an integer array that is not
+    known to be free of duplicates.
 
     ## PyTorch and MLX
-    What PyTorch code does with `index_add_`, `scatter_add_`, `scatter_reduce_` or `bincount` needs every update to count.
-    `x[index] += v` reads, adds and writes back: of several updates at one place only one remains. `x.at[index].add(v)`
-    applies them all.
+    What PyTorch code does with `index_add_`, `scatter_add_`, `scatter_reduce_` or `bincount` needs every update to
+    count. `x[index] += v` reads, adds and writes back: of several updates at one place only one remains.
+    `x.at[index].add(v)` applies them all.
 
     ## Example
     ```python
@@ -76,7 +74,9 @@ class DuplicateIndexUpdate(Rule):
             if isinstance(operand, cst.Subscript) and operand.deep_equals(target):
                 self._check(node, operand, name, value, context)
 
-    def _check(self, node: cst.CSTNode, target: cst.Subscript, name: str, value: cst.BaseExpression, context: Context) -> None:
+    def _check(
+        self, node: cst.CSTNode, target: cst.Subscript, name: str, value: cst.BaseExpression, context: Context
+    ) -> None:
         array = context.array(target.value)
         index = None if array is None else _repeating(target, context)
         if index is None:
@@ -102,7 +102,7 @@ class DuplicateIndexUpdate(Rule):
         return Evidence(differs(counts, [1, 0, 2]), agrees(mx.zeros((3,)).at[index].add(1), [1, 0, 2]))
 
 
-def _update(value: cst.BaseExpression, context: Context) -> Optional[tuple[str, cst.BaseExpression, cst.BaseExpression]]:
+def _update(value: cst.BaseExpression, context: Context) -> tuple[str, cst.BaseExpression, cst.BaseExpression] | None:
     """Operation, operand and other operand of ``mx.maximum(x[i], v)`` or ``x[i] + v``."""
     if isinstance(value, cst.BinaryOperation) and type(value.operator) in OPERATORS:
         return OPERATORS[type(value.operator)], value.left, value.right
@@ -113,7 +113,7 @@ def _update(value: cst.BaseExpression, context: Context) -> Optional[tuple[str, 
     return None
 
 
-def _repeating(target: cst.Subscript, context: Context) -> Optional[cst.BaseExpression]:
+def _repeating(target: cst.Subscript, context: Context) -> cst.BaseExpression | None:
     """The index in which entries may repeat; None when there is none, or another index keeps the places apart."""
     found = None
     for element in target.slice:
@@ -155,18 +155,24 @@ def _distinct(array: Array, context: Context, depth: int = 4) -> bool:
         inner = context.array(node.value)
         return inner is not None and _distinct(inner, context, depth - 1)
     if isinstance(node, cst.Call):
-        inner_node = node.func.value if isinstance(node.func, cst.Attribute) and context.array(node.func.value) else None
+        inner_node = (
+            node.func.value if isinstance(node.func, cst.Attribute) and context.array(node.func.value) else None
+        )
         inner_node = inner_node or (node.args[0].value if node.args else None)
         if produced_by(array, "array"):
             items = getattr(context.value(inner_node), "items", None)
-            return items is not None and all(isinstance(i, Const) for i in items) and len({repr(i) for i in items}) == len(items)
+            return (
+                items is not None
+                and all(isinstance(i, Const) for i in items)
+                and len({repr(i) for i in items}) == len(items)
+            )
         if produced_by(array, "astype", "reshape", "flatten", "stop_gradient", "sort", "squeeze", "expand_dims"):
             inner = context.array(inner_node)
             return inner is not None and _distinct(inner, context, depth - 1)
     return False
 
 
-def _confidence(index: Optional[Array]) -> int:
+def _confidence(index: Array | None) -> int:
     """An index of unknown rank may be a single position, above all one taken out of another array."""
     if index is None or index.rank is not None:
         return LIKELY

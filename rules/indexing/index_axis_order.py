@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -13,13 +11,13 @@ class IndexAxisOrder(Rule):
     """An index whose axes MLX orders as NumPy does
 
     ## What it does
-    Finds reads such as `x[0, :, index]`, where an integer and an index array have a slice between them, and lists of lists as
-    an index.
+    Finds reads such as `x[0, :, index]`, where an integer and an index array have a slice between them, and lists
+    of lists as an index.
 
     ## PyTorch and MLX
-    PyTorch takes the integer first and the array then, and reads a list of lists as one index for each axis. MLX follows
-    NumPy: separated by a slice, the gathered axis goes to the front, so the result is transposed; a list of lists is one
-    two-dimensional index of the first axis.
+    PyTorch takes the integer first and the array then, and reads a list of lists as one index for each axis. MLX
+    follows NumPy: separated by a slice, the gathered axis goes to the front, so the result is transposed; a list of
+    lists is one two-dimensional index of the first axis.
 
     ## Example
     ```python
@@ -51,10 +49,18 @@ class IndexAxisOrder(Rule):
             return
         if _is_separated(node, context):
             effect = "puts the gathered axis first in MLX: an integer and an index array with a slice between them"
-            context.report(self, node, because=[node.value], read=context.brief(node), effect=effect, repro={"nested": False})
-        elif len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Index) and _is_nested(node.slice[0].slice.value):
+            context.report(
+                self, node, because=[node.value], read=context.brief(node), effect=effect, repro={"nested": False}
+            )
+        elif (
+            len(node.slice) == 1
+            and isinstance(node.slice[0].slice, cst.Index)
+            and _is_nested(node.slice[0].slice.value)
+        ):
             effect = "reads a list of lists as one index of the first axis, not as one for each axis"
-            context.report(self, node, because=[node.value], read=context.brief(node), effect=effect, repro={"nested": True})
+            context.report(
+                self, node, because=[node.value], read=context.brief(node), effect=effect, repro={"nested": True}
+            )
 
     @staticmethod
     def repro(nested: bool = False) -> Evidence:
@@ -79,20 +85,32 @@ def _is_separated(node: cst.Subscript, context: Context) -> bool:
     return gap and kinds[0] != "array"
 
 
-def _kind(part: cst.BaseSlice, context: Context) -> Optional[str]:
+def _kind(part: cst.BaseSlice, context: Context) -> str | None:
     """ "int", "array", "slice" or "new"; None when it is not known."""
     if not isinstance(part, cst.Index):
         return "slice"
     value = context.value(part.value)
     if isinstance(value, Const):
-        return "slice" if value.value is ... else "new" if value.value is None else "int" if constant(value, int) is not None else None
+        return (
+            "slice"
+            if value.value is ...
+            else "new"
+            if value.value is None
+            else "int"
+            if constant(value, int) is not None
+            else None
+        )
     if isinstance(value, Scalar):
         return "int" if value.type == "int" else None
-    array: Optional[Array] = as_array(value)
+    array: Array | None = as_array(value)
     if array is not None:
         return None if array.rank is None or array.dtype == "bool_" else "int" if array.rank == 0 else "array"
     return "array" if isinstance(value, Sequence) and value.kind == "list" and value.items else None
 
 
 def _is_nested(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.List) and len(node.elements) > 1 and all(isinstance(e.value, cst.List) for e in node.elements)
+    return (
+        isinstance(node, cst.List)
+        and len(node.elements) > 1
+        and all(isinstance(e.value, cst.List) for e in node.elements)
+    )

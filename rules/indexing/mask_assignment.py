@@ -1,26 +1,24 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules.indexing.boolean_mask_read import is_mask
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Const, Value, members
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
-from mlxlint.rules.indexing.boolean_mask_read import is_mask
 
 
 class MaskAssignment(Rule):
     """Assigning through a boolean mask what a mask does not take
 
     ## What it does
-    Finds `x[mask] = v` where `v` is an array as long as the mask, or of a single element, where the mask is one index of
-    several, and `.at[mask]`.
+    Finds `x[mask] = v` where `v` is an array as long as the mask, or of a single element, where the mask is one
+    index of several, and `.at[mask]`.
 
     ## PyTorch and MLX
-    Assigning a number through a mask works in MLX. Given an array, PyTorch demands as many values as the mask selects; MLX
-    takes them from the start of a longer array and drops the rest, and raises for an array of one element. A mask as one
-    index of several, and `.at[mask]`, raise in MLX.
+    Assigning a number through a mask works in MLX. Given an array, PyTorch demands as many values as the mask
+    selects; MLX takes them from the start of a longer array and drops the rest, and raises for an array of one
+    element. A mask as one index of several, and `.at[mask]`, raise in MLX.
 
     ## Example
     ```python
@@ -55,7 +53,11 @@ class MaskAssignment(Rule):
                 self._check(target.target, node.value, context)
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
-        if isinstance(node.value, cst.Attribute) and node.value.attr.value == "at" and context.array(node.value.value) is not None:
+        if (
+            isinstance(node.value, cst.Attribute)
+            and node.value.attr.value == "at"
+            and context.array(node.value.value) is not None
+        ):
             mask = _mask(node, context)
             if mask is not None:
                 self._report(node, mask, "`.at` takes no boolean mask, and raises", Severity.ERROR, context, "at")
@@ -65,22 +67,45 @@ class MaskAssignment(Rule):
         if array is None or mask is None:
             return
         if len(target.slice) > 1:
-            if not all(_is_whole(element.slice, context) for element in target.slice if _index(element.slice) is not mask):
+            if not all(
+                _is_whole(element.slice, context) for element in target.slice if _index(element.slice) is not mask
+            ):
                 self._report(target, mask, "a mask as one index of several raises", Severity.ERROR, context, "tuple")
             return
         source, selected = context.array(value), context.array(mask)
         if source is None or source.shape is None or selected is None:
             return
         if source.shape == (1,):
-            self._report(target, mask, "an array of one element is not broadcast here, and raises", Severity.ERROR, context, "one")
+            self._report(
+                target,
+                mask,
+                "an array of one element is not broadcast here, and raises",
+                Severity.ERROR,
+                context,
+                "one",
+            )
         elif source.rank and source.shape in (selected.shape, array.shape) and None not in source.shape:
             problem = f"values are taken from the start of `{context.brief(value)}`, not from where the mask is true"
             self._report(target, mask, problem, Severity.WARNING, context, "longer")
 
     def _report(
-        self, node: cst.Subscript, mask: cst.BaseExpression, problem: str, severity: Severity, context: Context, case: str
+        self,
+        node: cst.Subscript,
+        mask: cst.BaseExpression,
+        problem: str,
+        severity: Severity,
+        context: Context,
+        case: str,
     ) -> None:
-        context.report(self, node, because=[mask], severity=severity, target=context.brief(node), problem=problem, repro={"case": case})
+        context.report(
+            self,
+            node,
+            because=[mask],
+            severity=severity,
+            target=context.brief(node),
+            problem=problem,
+            repro={"case": case},
+        )
 
     @staticmethod
     def repro(case: str = "longer") -> Evidence:
@@ -103,11 +128,11 @@ class MaskAssignment(Rule):
         return Evidence(differs(assign(), [1.0, 2.0, 30.0, 40.0]) if case == "longer" else raises(assign), remedy)
 
 
-def _index(part: cst.BaseSlice) -> Optional[cst.BaseExpression]:
+def _index(part: cst.BaseSlice) -> cst.BaseExpression | None:
     return part.value if isinstance(part, cst.Index) else None
 
 
-def _mask(node: cst.Subscript, context: Context) -> Optional[cst.BaseExpression]:
+def _mask(node: cst.Subscript, context: Context) -> cst.BaseExpression | None:
     """The index that is a boolean mask."""
     indices = [i for i in (_index(element.slice) for element in node.slice) if i is not None]
     return next((i for i in indices if _is_array_mask(context.value(i))), None)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import walk
-from mlxlint.model.values import members
+from mlxlint.model.values import UNKNOWN
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
 
 TREES = frozenset({"mlx.utils.tree_flatten", "mlx.core.array.items"})
@@ -16,12 +14,12 @@ class ReboundLoopVariable(Rule):
     """Binding a loop variable to a new array
 
     ## What it does
-    Finds loops over arrays in which a loop variable is assigned an expression of itself (`e = decay * e + p`) and not used
-    any more.
+    Finds loops over arrays in which a loop variable is assigned an expression of itself (`e = decay * e + p`) and
+    not used any more.
 
     ## PyTorch and MLX
-    What stands for `e.mul_(decay).add_(p)` binds the name `e` to a new array. The list, dict or module that the loop walks
-    over keeps the old one.
+    What stands for `e.mul_(decay).add_(p)` binds the name `e` to a new array. The list, dict or module that the
+    loop walks over keeps the old one.
 
     ## Example
     ```python
@@ -59,7 +57,11 @@ class ReboundLoopVariable(Rule):
         ]  # fmt: skip
         for assign in assignments:
             name = assign.targets[0].target
-            if isinstance(name, cst.Name) and _mentions(assign.value, name.value) and _is_array(assign, name.value, node, context):
+            if (
+                isinstance(name, cst.Name)
+                and _mentions(assign.value, name.value)
+                and _is_array(assign, name.value, node, context)
+            ):
                 if not _used_after(assign, name.value, node, context):
                     context.report(self, assign, confidence=Confidence.LIKELY, name=name.value)
 
@@ -83,12 +85,12 @@ def _is_array(assign: cst.Assign, name: str, loop: cst.For, context: Context) ->
     uses = [n for n in walk(assign.value) if isinstance(n, cst.Name) and n.value == name]
     if any(context.array(use) is not None for use in uses):
         return True
-    if any(context.value(use).node is not None or list(members(context.value(use)))[0].key()[0].__name__ != "Unknown" for use in uses):
+    if any(context.value(use) is not UNKNOWN for use in uses):
         return False
     return _walks_tree(loop.iter, context)
 
 
-def _walks_tree(node: Optional[cst.BaseExpression], context: Context) -> bool:
+def _walks_tree(node: cst.BaseExpression | None, context: Context) -> bool:
     calls = [n for n in walk(node) if isinstance(n, cst.Call)] if node is not None else []
     if isinstance(node, cst.Name):
         function = context.enclosing(node, cst.FunctionDef, within_function=False)
@@ -115,4 +117,10 @@ def _is_read(node: cst.Name, context: Context) -> bool:
     parent = context.parent(node)
     while isinstance(parent, (cst.Element, cst.Tuple, cst.List)):
         node, parent = parent, context.parent(parent)  # type: ignore[assignment]
-    return not isinstance(parent, (cst.AssignTarget, cst.For, cst.CompFor)) or getattr(parent, "target", None) is not node
+    if (isinstance(parent, cst.Attribute) and parent.attr is node) or (
+        isinstance(parent, cst.Arg) and parent.keyword is node
+    ):
+        return False
+    return (
+        not isinstance(parent, (cst.AssignTarget, cst.For, cst.CompFor)) or getattr(parent, "target", None) is not node
+    )

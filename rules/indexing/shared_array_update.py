@@ -1,12 +1,22 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
-from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 
 class SharedArrayUpdate(Rule):
@@ -16,8 +26,8 @@ class SharedArrayUpdate(Rule):
     Finds `b = a` followed by `b += v` or `b[...] = v` where `a` is used later on.
 
     ## PyTorch and MLX
-    MLX arrays are not immutable: `b += v` and `b[...] = v` change the array itself, and so every name of it, as in PyTorch. A
-    port that drops `.clone()` because "MLX arrays are values" changes the original.
+    MLX arrays are not immutable: `b += v` and `b[...] = v` change the array itself, and so every name of it, as in
+    PyTorch. A port that drops `.clone()` because "MLX arrays are values" changes the original.
 
     ## Example
     ```python
@@ -73,9 +83,15 @@ class SharedArrayUpdate(Rule):
             return
         mx = context.alias("mlx.core")
         edits = [Insert(binding.value, f"{mx}.array("), Insert(binding.value, ")", after=True)]
-        fix = NodeFix("Copy the array", edits, Applicability.UNSAFE) if mx and isinstance(binding.value, cst.Name) else None
+        fix = (
+            NodeFix("Copy the array", edits, Applicability.UNSAFE)
+            if mx and isinstance(binding.value, cst.Name)
+            else None
+        )
         reason = [(f"`{context.brief(binding)}` gives the array a second name", binding)]
-        context.report(self, node, because=reason, confidence=Confidence.LIKELY, name=target.value, other=other, fix=fix)
+        context.report(
+            self, node, because=reason, confidence=Confidence.LIKELY, name=target.value, other=other, fix=fix
+        )
 
     @staticmethod
     def repro() -> Evidence:
@@ -89,7 +105,7 @@ class SharedArrayUpdate(Rule):
         return Evidence(differs(a, [0, 0], what="the original in MLX"), agrees(c, [0, 0]))
 
 
-def _block(node: cst.CSTNode, context: Context) -> Optional[tuple[list[cst.CSTNode], int]]:
+def _block(node: cst.CSTNode, context: Context) -> tuple[list[cst.CSTNode], int] | None:
     """The statements of the block around a node, and where its own stands."""
     statement = context.statement(node)
     block = context.parent(statement)
@@ -99,7 +115,7 @@ def _block(node: cst.CSTNode, context: Context) -> Optional[tuple[list[cst.CSTNo
     return lines, next(i for i, line in enumerate(lines) if line is statement)
 
 
-def _binding(node: cst.CSTNode, name: str, context: Context) -> Optional[cst.Assign]:
+def _binding(node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:
     """``name = other`` above in the same block."""
     found = _block(node, context)
     if found is None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -18,8 +16,8 @@ class UncheckedIndex(Rule):
     Finds MLX arrays indexed inside `try` with `except IndexError`, and constant indices beyond a known size.
 
     ## PyTorch and MLX
-    PyTorch raises `IndexError` for an index out of range. MLX does not check: a read returns whatever lies in memory there, an
-    assignment may overwrite it, and the handler never runs.
+    PyTorch raises `IndexError` for an index out of range. MLX does not check: a read returns whatever lies in
+    memory there, an assignment may overwrite it, and the handler never runs.
 
     ## Example
     ```python
@@ -59,7 +57,11 @@ class UncheckedIndex(Rule):
         if not any(_catches(handler, context) for handler in node.handlers):
             return
         for found in context.walk(node.body):
-            if isinstance(found, cst.Subscript) and context.array(found.value) is not None and _by_number(found, context):
+            if (
+                isinstance(found, cst.Subscript)
+                and context.array(found.value) is not None
+                and _by_number(found, context)
+            ):
                 problem = f"`{context.brief(found)}` raises no IndexError when it is out of range"
                 context.report(self, found, because=[found.value], problem=problem)
                 return
@@ -72,7 +74,15 @@ class UncheckedIndex(Rule):
         if beyond is not None:
             at, size = beyond
             problem = f"`{context.brief(node)}` reads beyond the axis of {size}"
-            context.report(self, node, because=[node.value], confidence=CERTAIN, severity=Severity.ERROR, problem=problem, repro={"index": at})
+            context.report(
+                self,
+                node,
+                because=[node.value],
+                confidence=CERTAIN,
+                severity=Severity.ERROR,
+                problem=problem,
+                repro={"index": at},
+            )
 
     @staticmethod
     def repro(index: int = 3) -> Evidence:
@@ -84,7 +94,7 @@ class UncheckedIndex(Rule):
             hazard = shown(True, "no exception for an index beyond the end")
         except IndexError as error:
             hazard = shown(False, f"IndexError: {error}")
-        return Evidence(hazard, agrees(x[2] if 2 < x.shape[0] else x.mean(), 3.0))
+        return Evidence(hazard, agrees(x[2] if x.shape[0] > 2 else x.mean(), 3.0))
 
 
 def _catches(handler: cst.ExceptHandler, context: Context) -> bool:
@@ -95,10 +105,13 @@ def _catches(handler: cst.ExceptHandler, context: Context) -> bool:
 def _by_number(node: cst.Subscript, context: Context) -> bool:
     """Whether an index may be a single integer: not a slice and nothing known to be otherwise."""
     values = [context.value(e.slice.value) for e in node.slice if isinstance(e.slice, cst.Index)]
-    return any(not isinstance(v, (Const, Scalar)) or constant(v, int) is not None or getattr(v, "type", None) == "int" for v in values)
+    return any(
+        not isinstance(v, (Const, Scalar)) or constant(v, int) is not None or getattr(v, "type", None) == "int"
+        for v in values
+    )
 
 
-def _beyond(node: cst.Subscript, array: Array, context: Context) -> Optional[tuple[int, int]]:
+def _beyond(node: cst.Subscript, array: Array, context: Context) -> tuple[int, int] | None:
     """The first constant index outside its axis, and the size of that axis."""
     for axis, element in enumerate(node.slice):
         value = context.value(element.slice.value) if isinstance(element.slice, cst.Index) else None

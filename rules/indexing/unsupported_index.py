@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional
 
 import libcst as cst
 
@@ -9,19 +8,31 @@ from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.foreign import NDARRAY, TENSOR
 from mlxlint.model.values import Array, Const, Foreign, Scalar, Sequence, Value, members
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    raises,
+)
 
 
 class UnsupportedIndex(Rule):
     """An index of a type that MLX does not take
 
     ## What it does
-    Finds MLX arrays indexed with a floating-point number or array, a NumPy integer array, a PyTorch tensor, a `range` or an
-    empty list, and slices whose bounds are arrays or floating-point numbers.
+    Finds MLX arrays indexed with a floating-point number or array, a NumPy integer array, a PyTorch tensor, a
+    `range` or an empty list, and slices whose bounds are arrays or floating-point numbers.
 
     ## PyTorch and MLX
-    PyTorch takes NumPy arrays, `range` and 0-d tensors as slice bounds. MLX takes integers, slices, `None`, `...`, lists of
-    integers and integer MLX arrays; anything else raises `ValueError`.
+    PyTorch takes NumPy arrays, `range` and 0-d tensors as slice bounds. MLX takes integers, slices, `None`, `...`,
+    lists of integers and integer MLX arrays; anything else raises `ValueError`.
 
     ## Example
     ```python
@@ -94,7 +105,7 @@ def _unsupported(node: cst.Subscript, context: Context) -> Iterator[tuple[cst.Ba
                     yield bound, what
 
 
-def _index(value: Value) -> Optional[str]:
+def _index(value: Value) -> str | None:
     if isinstance(value, Array):
         return "an array of floating point" if value.dtype in dtypes.FLOATS else None
     if isinstance(value, Foreign):
@@ -107,23 +118,27 @@ def _index(value: Value) -> Optional[str]:
     return _number(value)
 
 
-def _bound(value: Value) -> Optional[str]:
+def _bound(value: Value) -> str | None:
     return "a slice bounded by an array" if isinstance(value, Array) else _number(value)
 
 
-def _number(value: Value) -> Optional[str]:
-    is_float = isinstance(value, Const) and isinstance(value.value, float) or isinstance(value, Scalar) and value.type == "float"
+def _number(value: Value) -> str | None:
+    is_float = (isinstance(value, Const) and isinstance(value.value, float)) or (
+        isinstance(value, Scalar) and value.type == "float"
+    )
     return "a floating-point number" if is_float else None
 
 
-def _fix(index: cst.BaseExpression, what: str, context: Context) -> Optional[NodeFix]:
+def _fix(index: cst.BaseExpression, what: str, context: Context) -> NodeFix | None:
     mx = context.alias("mlx.core")
     if mx is None or not isinstance(index, (cst.Name, cst.Attribute, cst.Call, cst.Subscript)):
         return None
     if what == "an array of floating point":
         return NodeFix("Convert to int32", [Insert(index, f".astype({mx}.int32)", after=True)], Applicability.UNSAFE)
     if what == "a NumPy array":
-        return NodeFix("Convert to an MLX array", [Replace(index, f"{mx}.array({context.text(index)})")], Applicability.UNSAFE)
+        return NodeFix(
+            "Convert to an MLX array", [Replace(index, f"{mx}.array({context.text(index)})")], Applicability.UNSAFE
+        )
     if what == "a slice bounded by an array":
         return NodeFix("Take the number out", [Insert(index, ".item()", after=True)], Applicability.UNSAFE)
     return None

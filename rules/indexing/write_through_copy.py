@@ -1,26 +1,24 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
+from mlxlint.rules.indexing._copies import copied_from
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules.indexing._copies import copied_from
 
 
 class WriteThroughCopy(Rule):
     """Writing to a slice or reshape in order to change the array it was taken from
 
     ## What it does
-    Finds in-place writes (`s[...] = v`, `s += v`) to a name bound to a slice, reshape, transpose or split of an MLX array,
-    or to a loop variable over an array's rows, where the array is used further on and the name is not.
+    Finds in-place writes (`s[...] = v`, `s += v`) to a name bound to a slice, reshape, transpose or split of an MLX
+    array, or to a loop variable over an array's rows, where the array is used further on and the name is not.
 
     ## PyTorch and MLX
-    In PyTorch such a name is a view: writing to it changes the array. In MLX it is an array of its own, and the write is
-    lost.
+    In PyTorch such a name is a view: writing to it changes the array. In MLX it is an array of its own, and the
+    write is lost.
 
     ## Example
     ```python
@@ -89,7 +87,7 @@ class WriteThroughCopy(Rule):
         return Evidence(differs(x, [[5, 5], [0, 0]]), agrees(y, [[5, 5], [0, 0]]))
 
 
-def _source(array: Array, context: Context) -> Optional[cst.BaseExpression]:
+def _source(array: Array, context: Context) -> cst.BaseExpression | None:
     """The expression of the array that this one would be a view of."""
     if array.op == "iteration" and isinstance(array.node, cst.BaseExpression):
         return array.node if as_array(context.value(array.node)) is not None else None
@@ -102,7 +100,7 @@ def _scope(node: cst.CSTNode, context: Context) -> cst.CSTNode:
 
 
 def _later(
-    write: cst.CSTNode, name: str, origin: Optional[cst.CSTNode], scope: cst.CSTNode, context: Context
+    write: cst.CSTNode, name: str, origin: cst.CSTNode | None, scope: cst.CSTNode, context: Context
 ) -> list[cst.CSTNode]:
     """Names and attributes read after a write: below it, and in a loop around it also above it."""
     loop = context.enclosing(write, cst.For, cst.While)
@@ -113,7 +111,11 @@ def _later(
     if loop is not None:
         inside = {id(n) for n in walk(write)}
         found += [n for n in walk(loop) if id(n) not in inside and not (renewed and dotted(n) == name)]
-    return [n for n in found if isinstance(n, (cst.Name, cst.Attribute)) and not _is_bound(n, context) and _is_same(n, name, scope, context)]
+    return [
+        n
+        for n in found
+        if isinstance(n, (cst.Name, cst.Attribute)) and not _is_bound(n, context) and _is_same(n, name, scope, context)
+    ]
 
 
 def _is_same(node: cst.CSTNode, name: str, scope: cst.CSTNode, context: Context) -> bool:
@@ -133,7 +135,9 @@ def _is_bound(node: cst.CSTNode, context: Context) -> bool:
 
 def _is_attribute_name(node: cst.CSTNode, context: Context) -> bool:
     parent = context.parent(node)
-    return isinstance(parent, cst.Attribute) and parent.attr is node or isinstance(parent, cst.Arg) and parent.keyword is node
+    return (isinstance(parent, cst.Attribute) and parent.attr is node) or (
+        isinstance(parent, cst.Arg) and parent.keyword is node
+    )
 
 
 def _is_written(node: cst.CSTNode, context: Context) -> bool:

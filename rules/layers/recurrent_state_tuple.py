@@ -77,4 +77,4 @@ def _parted(node: cst.Call, state: cst.BaseExpression, context: Context) -> Opti
     if not (isinstance(state, cst.Tuple) and len(state.elements) == 2 and len(node.args) == 2 and node.args[1].keyword is None):
         return None
     text = ", ".join(context.text(element.value) for element in state.elements)
-    return NodeFix("Pass two arguments", [Replace(state, text)], Applicability.SAFE)
+    return NodeFix("Pass two arguments", [Replace(node.args[1], text)], Applicability.SAFE)

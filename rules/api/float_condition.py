@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import libcst as cst
+from mlxlint.rules._operations import produced_by
+
+from mlxlint.context import Context
+from mlxlint.model import dtypes
+from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, shown
+
+
+class FloatCondition(Rule):
+    """A floating-point condition for `mx.where`
+
+    ## What it does
+    Finds `mx.where` whose condition is an array of floating point that is not known to hold only zeros and ones.
+
+    ## PyTorch and MLX
+    `torch.where` demands a boolean condition. `mx.where` takes any and reads everything but zero as true: an
+    additive mask of 0 and -inf selects the opposite of what it masks.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    bias = mx.array([0.0, -1e4])
+    kept = mx.where(bias, mx.array([1.0, 2.0]), 0.0)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    bias = mx.array([0.0, -1e4])
+    kept = mx.where(bias == 0, mx.array([1.0, 2.0]), 0.0)
+    ```
+
+    ## Fix safety
+    Unsafe: states what MLX does, which may not be what was meant.
+
+    ## References
+    - [mlx.core.where](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.where.html)
+    """
+
+    code = "MLX473"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
+    message = "`{condition}` is of {dtype}: `mx.where` reads everything but zero in it as true"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) != "mlx.core.where" or len(node.args) < 3:
+            return
+        condition = context.argument(node, 0, "condition")
+        array = context.array(condition)
+        if condition is None or array is None or array.dtype not in dtypes.FLOATS or _is_zero_or_one(array):
+            return
+        simple = isinstance(condition, (cst.Name, cst.Attribute, cst.Call, cst.Subscript))
+        fix = (
+            NodeFix("Compare with zero", [Insert(condition, " != 0", after=True)], Applicability.UNSAFE)
+            if simple
+            else None
+        )
+        context.report(self, node, because=[condition], condition=context.brief(condition), dtype=array.dtype, fix=fix)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        bias = mx.array([0.0, -1e4])
+        picked = mx.where(bias, 1.0, 0.0).tolist()
+        return Evidence(
+            shown(picked == [0.0, 1.0], f"where of an additive mask: {picked}"),
+            agrees(mx.where(bias == 0, 1.0, 0.0), [1, 0]),
+        )
+
+
+def _is_zero_or_one(array: object) -> bool:
+    made = getattr(array, "op", None)
+    return made is not None and (
+        produced_by(array, "tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")
+    )  # type: ignore[arg-type]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.tree import walk
+from mlxlint.model.values import CERTAIN, LIKELY, constant
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+LARGEST = 65504.0  # of float16
+
+
+class HalfPrecisionMask(Rule):
+    """A mask constant that float16 cannot hold
+
+    ## What it does
+    Finds constants such as `-1e9` in masks that get their dtype from activations: multiplied with an array of
+    float16, or filled with `dtype=x.dtype`.
+
+    ## PyTorch and MLX
+    Code that was tried in float32 uses -1e9 for "never attend". In float16, the usual dtype of converted MLX
+    weights, it is minus infinity: `(1 - mask) * -1e9` has NaN wherever the mask is one, since 0 times infinity is
+    NaN, and rows that are masked whole become NaN.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    keep = mx.array([1, 0]).astype(mx.float16)
+    bias = (1.0 - keep) * -1e9
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    keep = mx.array([1, 0]).astype(mx.float16)
+    bias = mx.where(keep == 1, 0.0, mx.finfo(keep.dtype).min)
+    ```
+
+    ## References
+    - [mlx.core.finfo](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.finfo.html)
+    """
+
+    code = "MLX472"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{constant}` is infinite in float16, {whose}: the mask gets NaN"
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        if not isinstance(node.operator, cst.Multiply):
+            return
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            array = context.array(side)
+            if array is not None and _too_large(other, context):
+                if array.dtype == "float16":
+                    self._report(node, side, other, "the dtype of the mask", CERTAIN, context)
+                elif array.dtype is None and (origin := _cast_like(side, context)) is not None:
+                    self._report(node, side, other, f"a dtype that `{origin}` may be", LIKELY, context)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) != "mlx.core.full":
+            return
+        value, dtype = context.argument(node, 1, "vals"), context.argument(node, 2, "dtype")
+        if value is None or dtype is None or not _too_large(value, context):
+            return
+        if context.qualified(dtype) == "mlx.core.float16":
+            self._report(node, node, value, "the dtype stated", CERTAIN, context)
+        elif _is_dtype_of_unknown(dtype, context):
+            self._report(node, node, value, f"a dtype that `{context.brief(dtype)}` may be", LIKELY, context)
+
+    def _report(
+        self,
+        node: cst.CSTNode,
+        because: cst.CSTNode,
+        value: cst.BaseExpression,
+        whose: str,
+        confidence: int,
+        context: Context,
+    ) -> None:
+        context.report(self, node, because=[because], confidence=confidence, constant=context.brief(value), whose=whose)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+
+        keep = mx.array([1.0, 0.0]).astype(mx.float16)
+        bias, safe = (1.0 - keep) * -1e9, mx.where(keep == 1, 0.0, mx.finfo(mx.float16).min)
+        hazard = shown(mx.isnan(bias).any().item(), f"(1 - mask) * -1e9 in float16: {bias.tolist()}")
+        return Evidence(hazard, shown(not mx.isnan(safe).any().item(), f"with finfo: {safe.tolist()}"))
+
+
+def _too_large(node: cst.BaseExpression, context: Context) -> bool:
+    number = constant(context.value(node), (int, float))
+    return isinstance(number, (int, float)) and LARGEST < abs(number) < float("inf")
+
+
+def _cast_like(node: cst.BaseExpression, context: Context) -> str | None:
+    """The ``x.dtype`` to which something in an expression is cast."""
+    for found in walk(node):
+        if isinstance(found, cst.Call) and context.callee(found) == "mlx.core.array.astype":
+            dtype = context.argument(found, 0, "dtype")
+            if dtype is not None and _is_dtype_of_unknown(dtype, context):
+                return context.brief(dtype)
+    return None
+
+
+def _is_dtype_of_unknown(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether this is the dtype of an array whose dtype is not known: an activation."""
+    if not isinstance(node, cst.Attribute) or node.attr.value != "dtype":
+        return False
+    array = context.array(node.value)
+    return array is not None and array.dtype is None

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import LIKELY, Array
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+
+from ._layouts import number
+from ._losses import loss_name
+
+
+class CrossEntropyClassAxis(Rule):
+    """The classes are brought to axis 1 for `cross_entropy`, which takes them from the last axis
+
+    ## What it does
+    Finds `nn.losses.cross_entropy` and `nll_loss` without `axis` whose input was transposed so that its last axis went to
+    place 1.
+
+    ## PyTorch and MLX
+    `F.cross_entropy` takes the classes on axis 1, so that code turns (N, T, C) to (N, C, T). MLX takes them from the last axis
+    (`axis=-1`) and raises, or, where the sizes fit, reads other entries.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    logits, targets = mx.zeros((2, 5, 3)), mx.zeros((2, 5), dtype=mx.int32)
+    loss = nn.losses.cross_entropy(logits.swapaxes(1, 2), targets, reduction="mean")
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    logits, targets = mx.zeros((2, 5, 3)), mx.zeros((2, 5), dtype=mx.int32)
+    loss = nn.losses.cross_entropy(logits, targets, reduction="mean")
+    ```
+
+    ## References
+    - [cross_entropy](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.cross_entropy.html)
+    """
+
+    code = "MLX328"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`nn.losses.{loss}` takes the classes from the last axis, and `{logits}` has them on axis 1"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        name = loss_name(node, context, "cross_entropy", "nll_loss")
+        if name is None or context.argument(node, 3 if name == "cross_entropy" else 2, "axis") is not None:
+            return
+        logits = context.argument(node, 0, "logits", "inputs")
+        array = context.array(logits)
+        if logits is not None and array is not None and _classes_moved(array, context):
+            context.report(self, node, because=[logits], confidence=LIKELY, loss=name, logits=context.brief(logits))
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        logits, targets = mx.zeros((2, 5, 3)), mx.zeros((2, 5), dtype=mx.int32)
+        loss = nn.losses.cross_entropy
+        hazard = raises(lambda: loss(logits.swapaxes(1, 2), targets), ValueError)
+        return Evidence(hazard, agrees(loss(logits, targets, reduction="mean"), mx.log(mx.array(3.0))))
+
+
+def _classes_moved(array: Array, context: Context) -> bool:
+    """Whether an array is the result of bringing a last axis to place 1."""
+    node, op = array.node, (array.op or "").rpartition(".")[2]
+    if not isinstance(node, cst.Call) or op not in ("swapaxes", "moveaxis", "transpose"):
+        return False
+    method = isinstance(node.func, cst.Attribute) and context.array(node.func.value) is not None
+    given = [arg.value for arg in node.args[0 if method else 1 :] if not arg.star]
+    if len(given) == 1 and isinstance(given[0], (cst.Tuple, cst.List)):
+        given = [element.value for element in given[0].elements]
+    axes = [number(context.value(argument)) for argument in given]
+    rank = array.rank
+    if op == "transpose":
+        return len(axes) in (3, 4) and axes == [0, len(axes) - 1, *range(1, len(axes) - 1)]
+    if len(axes) != 2 or None in axes:
+        return False
+    return _is_last_to_one(op, axes, rank)
+
+
+def _is_last_to_one(op: str, axes: list[Optional[int]], rank: Optional[int]) -> bool:
+    last = (-1, *((rank - 1,) if rank is not None else (2,)))
+    if op == "swapaxes":
+        return rank in (None, 3) and (axes[0] == 1 and axes[1] in last or axes[1] == 1 and axes[0] in last)
+    return axes[0] in last and axes[1] == 1
