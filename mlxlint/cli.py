@@ -147,36 +147,32 @@ def _verifying() -> Iterator[None]:
 # check
 
 
-def _option(*names: str, help: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(*names, help=help, **attributes)
-
-
 @cli.command()
 @click.argument("paths", nargs=-1, type=click.Path())
-@_option("--select", callback=_words, multiple=True, help="Rules to report: codes, prefixes, names, ALL.")
-@_option("--ignore", callback=_words, multiple=True, help="Rules not to report.")
-@_option("--extend-select", callback=_words, multiple=True, help="Rules to report beside those selected by the config.")
-@_option("--per-file-ignores", callback=_words, multiple=True, metavar="GLOB:RULE", help="Rules to ignore in files.")
-@_option("--min-confidence", type=click.Choice(CONFIDENCES), help="How sure a finding must be to be reported [likely].")
-@_option("--target-mlx", metavar="VERSION", help="The MLX release the code is for.")
-@_option("--target-mlx-lm", metavar="VERSION", help="The MLX-LM release the code is for.")
-@_option("--verify/--no-verify", default=None, help="Run each finding's reproduction on the MLX installed.")
-@_option("--device", type=click.Choice(DEVICES), help="Where --verify runs [auto].")
-@_option("--output-format", type=click.Choice(FORMATS), help="How findings are reported [text].")
-@_option("--output-file", type=click.Path(dir_okay=False), help="Write the report to a file.")
-@_option("--statistics/--no-statistics", default=None, help="Count by rule.")
-@_option("--fail-on", type=click.Choice(SEVERITIES), help="The least severity that makes the exit code 1 [warning].")
-@_option("--exit-zero", is_flag=True, help="Exit with 0 also when there are findings.")
-@_option("--baseline", type=click.Path(dir_okay=False), help="Leave out the findings on record in FILE.")
-@_option("--write-baseline", type=click.Path(dir_okay=False), help="Record all findings in FILE.")
-@_option("--add-ignores", is_flag=True, help="Write a suppression comment at every finding.")
-@_option("--stdin-filename", metavar="NAME", help="Check stdin as the file NAME.")
-@_option("--jobs", "-j", type=click.IntRange(min=1), help="Worker processes [one a processor].")
-@_option("--no-cache", is_flag=True, help="Check every file anew.")
-@_option("--isolated", is_flag=True, help="Read no config file.")
-@_option("--config", type=click.Path(dir_okay=False), help="The config file for all paths.")
-@_option("--show-files", is_flag=True, help="List the files that would be checked.")
-@_option("--show-settings", is_flag=True, help="Show the settings the paths are checked with.")
+@click.option("--select", callback=_words, multiple=True, help="Rules to report: codes, prefixes, names, ALL.")
+@click.option("--ignore", callback=_words, multiple=True, help="Rules not to report.")
+@click.option("--extend-select", callback=_words, multiple=True, help="Rules to report beside the config's.")
+@click.option("--per-file-ignores", callback=_words, multiple=True, metavar="GLOB:RULE", help="Rules to ignore there.")
+@click.option("--min-confidence", type=click.Choice(CONFIDENCES), help="How sure a finding must be [likely].")
+@click.option("--target-mlx", metavar="VERSION", help="The MLX release the code is for.")
+@click.option("--target-mlx-lm", metavar="VERSION", help="The MLX-LM release the code is for.")
+@click.option("--verify/--no-verify", default=None, help="Run each finding's reproduction on MLX.")
+@click.option("--device", type=click.Choice(DEVICES), help="Where --verify runs [auto].")
+@click.option("--output-format", type=click.Choice(FORMATS), help="How findings are reported [text].")
+@click.option("--output-file", type=click.Path(dir_okay=False), help="Write the report to a file.")
+@click.option("--statistics/--no-statistics", default=None, help="Count by rule.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), help="The least severity to exit with 1 [warning].")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 also when there are findings.")
+@click.option("--baseline", type=click.Path(dir_okay=False), help="Leave out the findings on record in FILE.")
+@click.option("--write-baseline", type=click.Path(dir_okay=False), help="Record all findings in FILE.")
+@click.option("--add-ignores", is_flag=True, help="Write a suppression comment at every finding.")
+@click.option("--stdin-filename", metavar="NAME", help="Check stdin as the file NAME.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Worker processes [one a processor].")
+@click.option("--no-cache", is_flag=True, help="Check every file anew.")
+@click.option("--isolated", is_flag=True, help="Read no config file.")
+@click.option("--config", type=click.Path(dir_okay=False), help="The config file for all paths.")
+@click.option("--show-files", is_flag=True, help="List the files that would be checked.")
+@click.option("--show-settings", is_flag=True, help="Show the settings the paths are checked with.")
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Check files and folders (default: the working folder); `-` is stdin."""
     with _failures():
@@ -432,11 +428,11 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
 
 @cli.command()
 @click.argument("rule", required=False)
-@_option("--all", "every", is_flag=True, help="Explain every rule.")
-@_option("--output-format", type=click.Choice(("text", "json")), default="text", show_default=True, help="How.")
-@_option("--repro", is_flag=True, help="Print the reproduction: code that shows the hazard and its remedy on MLX.")
-@_option("--run", is_flag=True, help="With --repro: run it on the MLX installed.")
-@_option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run it.")
+@click.option("--all", "every", is_flag=True, help="Explain every rule.")
+@click.option("--output-format", type=click.Choice(("text", "json")), default="text", show_default=True, help="How.")
+@click.option("--repro", is_flag=True, help="Print the reproduction: code that shows the hazard and its remedy on MLX.")
+@click.option("--run", is_flag=True, help="With --repro: run it on the MLX installed.")
+@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run it.")
 def rule(rule: str | None, every: bool, output_format: str, repro: bool, run: bool, device: str) -> int:
     """Explain a rule, given by code or name; without one, list them all."""
     with _failures():

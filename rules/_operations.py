@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import libcst as cst
@@ -64,3 +65,12 @@ def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
     if call.args:
         return Insert(call.args[-1].value, f", {keyword}", after=True)
     return Replace(call, f"{context.text(call.func)}({keyword})")
+
+
+def is_same(a: cst.CSTNode, b: cst.CSTNode, context: Context) -> bool:
+    """Whether two expressions are written alike, spaces and parentheses apart."""
+    return _bare(a, context) == _bare(b, context)
+
+
+def _bare(node: cst.CSTNode, context: Context) -> str:
+    return re.sub(r"[\s()]", "", context.text(node))

@@ -88,7 +88,7 @@ TEMPLATES = [
     "def f(x, y: mx.array = {0}, *mask, **model):\n    global self\n    return f({1})\nx = f(x)",
     "@mx.compile\ndef g(x): return {0}\ny = g({1})",
     "async def h():\n    async for x in {0}: yield await x",
-    "class N(nn.Module):\n    def __init__(self): self.a = {0}\n    def __call__(self, x): return self.a({1})\nmodel = N()",
+    "class N(nn.Module):\n    def __init__(self): self.a = {0}\n    def __call__(s, x): return s.a({1})\nmodel = N()",
     "class M(M if {0} else object, metaclass={1}): x = {0}",
     "match {0}:\n    case [x, *y] if {1}: pass\n    case mx.array(T=y) | {{'a': y}}: pass\n    case _: x = {1}",
     "loss, grads = nn.value_and_grad(model, {0})(model, {1})",

@@ -1164,7 +1164,7 @@ class Interpreter:
         if base is UNKNOWN:
             return UNKNOWN
         if isinstance(base, Module):
-            return self.project.attribute(base, name)
+            return self.project.attribute(base, name, self.frame.module)
         if isinstance(base, Array):
             found = ops.attribute(base, name)
             if found is not None:

@@ -34,6 +34,10 @@ SAME_SHAPE = frozenset(
 )
 WEIGHTS = frozenset({"weight", "bias", "scales", "biases", "running_mean", "running_var", "Wx", "Wh", "b", "bhn"})
 LOSSES_PREFIX = "mlx.nn.losses."
+SCHEDULE = "mlx.optimizers.schedulers.schedule"  # what the functions that make schedules return
+SCHEDULES = frozenset(
+    f"mlx.optimizers.{name}" for name in ("cosine_decay", "exponential_decay", "join_schedules", "linear_schedule", "step_decay")
+)
 
 
 def call(instance: Instance, args: Arguments) -> Optional[Value]:
@@ -84,7 +88,7 @@ def attribute(instance: Instance, name: str) -> Optional[Value]:
             return Tree("state")
         if name == "layers" and instance.type == "mlx.nn.Sequential":
             return Sequence("list", instance.args)
-    if instance.type.startswith("mlx.optimizers."):
+    if instance.type.startswith("mlx.optimizers.") and instance.type != SCHEDULE:
         if name == "state":
             return Tree("state")
         if name in ("learning_rate", "step"):
@@ -108,6 +112,8 @@ def function(name: str, args: Arguments) -> Optional[Value]:
         if x is None:
             return Array(confidence=LIKELY)
         return Array(x.dtype, None if short == "glu" else x.shape, x.layout, confidence=x.confidence)
+    if name in SCHEDULES:
+        return Instance(SCHEDULE, None, args.positional, args.keywords)
     if name == "mlx.optimizers.clip_grad_norm":
         return Sequence("tuple", (Tree("gradients"), Array("float32", ())))
     if name == "mlx.utils.tree_flatten":
@@ -133,6 +139,8 @@ def method(instance: Instance, name: str, args: Arguments, receiver: Value) -> O
     if name == "apply_gradients":
         given = args.get(1, "parameters")
         return given if isinstance(given, (Dict, Tree)) else Tree("parameters")
+    if name in ("to", "cpu", "cuda", "half", "float", "double", "bfloat16", "requires_grad_"):
+        return receiver  # PyTorch's, which raise here: what follows is read as it was meant
     if name in ("modules",):
         return Sequence("list", None, UNKNOWN)
     if name == "as_linear":

@@ -502,8 +502,17 @@ def core(name: str, args: Arguments) -> Optional[Value]:
         return random(name[7:], args)
     if name.startswith("fft."):
         return fourier(name[4:], args)
+    if name in TORCH_FUNCTIONS:
+        return Array()
     found = OPERATIONS.get(name[7:] if name.startswith("linalg.") else name)
     return None if found is None else found(name.rpartition(".")[2], args)
+
+
+# Functions of PyTorch that mlx.core lacks, read as they were meant.
+TORCH_FUNCTIONS = frozenset(
+    """cat bmm mm clamp gather index_select masked_fill rand randn rand_like randn_like randperm relu repeat_interleave
+    tensor as_tensor unsqueeze permute hstack vstack mul div sub neg t movedim bincount cdist log_softmax normalize""".split()
+)
 
 
 ARRAY_RESULTS = frozenset({"dtype", "shape", "ndim", "size", "nbytes", "itemsize"})
@@ -550,7 +559,27 @@ def method(receiver: Array, name: str, args: Arguments) -> Value:
     if name in ("add", "subtract", "multiply", "divide", "maximum", "minimum") and receiver.op == "mlx.core.array.at":
         return Array(receiver.dtype, receiver.shape, receiver.layout, confidence=receiver.confidence)
     found = OPERATIONS.get(name)
-    return UNKNOWN if found is None else found(name, args.after(receiver))
+    if found is None or name in TENSOR_METHODS:
+        return _tensor_method(receiver, name)
+    return found(name, args.after(receiver))
+
+
+# Methods of PyTorch's tensors that arrays lack. The code raises there; what follows is read as it was meant.
+_CASTS = {"float": "float32", "half": "float16", "long": "int64", "int": "int32", "bool": "bool_", "bfloat16": "bfloat16"}
+_KEEPING = frozenset("clone contiguous cpu cuda detach clamp masked_fill relu neg".split())
+TENSOR_METHODS = _CASTS.keys() | _KEEPING | frozenset(
+    """unsqueeze permute expand expand_as gather index_select masked_select scatter scatter_add index_add repeat
+    repeat_interleave flip roll t to type type_as pow mul div sub add matmul mm bmm softmax sigmoid tanh view_as reshape_as
+    tril triu eq ne lt le gt ge logical_and logical_or logical_not where clip""".split()
+)
+
+
+def _tensor_method(receiver: Array, name: str) -> Value:
+    if name not in TENSOR_METHODS:
+        return UNKNOWN
+    shape = receiver.shape if name in _CASTS or name in _KEEPING else None
+    dtype = _CASTS.get(name, receiver.dtype if name in _KEEPING else None)
+    return Array(dtype, shape, confidence=receiver.confidence)
 
 
 def index(array: Array, parts: list[Optional[Value]]) -> Array:

@@ -36,6 +36,7 @@ class Project:
         self.modules: dict[Path, Optional[ModuleCode]] = {}
         self.interpreter = Interpreter(self)
         self._importers: dict[Path, dict[Path, set[Path]]] = {}
+        self._sources: dict[Path, Optional[Source]] = {}
         self._found: dict[tuple[Path, str], Optional[Path]] = {}
 
     # ---- loading ---------------------------------------------------------------------------------------------------
@@ -55,20 +56,35 @@ class Project:
                 self.modules[path] = known
         return known
 
-    def load(self, path: Path) -> Optional[ModuleCode]:
-        """The module of a file, its top level executed; None when it cannot be read or parsed."""
+    def load(self, path: Path, importer: Optional[ModuleCode] = None) -> Optional[ModuleCode]:
+        """The module of a file, its top level executed.
+
+        Returns:
+            None when it cannot be read or parsed, or when neither it nor its ``importer`` names MLX: code that far from
+            MLX is not followed, or one import could pull in a whole framework.
+        """
         if path not in self.modules:
+            source = self._source(path)
+            if source is None or not (names_mlx(source.text) or importer is None or names_mlx(importer.text)):
+                return None
             self.modules[path] = None  # while it loads, and if it cannot
             try:
-                data = path.read_bytes()
-                if len(data) <= MAX_FILE:
-                    self.module(Source.decode(str(path), data), path)
-            except (OSError, cst.ParserSyntaxError, UnreadableText, RecursionError):
+                self.module(source, path)
+            except (cst.ParserSyntaxError, RecursionError):
                 pass
         module = self.modules[path]
         if module is not None:
             self._execute(module)
         return module
+
+    def _source(self, path: Path) -> Optional[Source]:
+        if path not in self._sources:
+            try:
+                data = path.read_bytes() if path.stat().st_size <= MAX_FILE else None
+                self._sources[path] = None if data is None else Source.decode(str(path), data)
+            except (OSError, UnreadableText):
+                self._sources[path] = None
+        return self._sources[path]
 
     def _execute(self, module: ModuleCode) -> None:
         if not module.executed:
@@ -112,7 +128,7 @@ class Project:
         """What ``from base import name`` binds."""
         path = self.find(base, importer)
         if path is not None:
-            module = self.load(path)
+            module = self.load(path, importer)
             if module is not None and name in module.env:
                 return module.env[name]
             inner = f"{base}.{name}"
@@ -128,17 +144,17 @@ class Project:
         """What ``from base import *`` binds."""
         path = self.find(base, importer)
         if path is not None:
-            module = self.load(path)
+            module = self.load(path, importer)
             return {n: v for n, v in module.env.items() if not n.startswith("_") and "." not in n} if module is not None else {}
         if names.of_mlx(base):
-            return {n: self.attribute(Module(base), n) for n in api.members(base) if not n.startswith("_")}
+            return {n: self.attribute(Module(base), n, importer) for n in api.members(base) if not n.startswith("_")}
         return {}
 
-    def attribute(self, module: Module, name: str) -> Value:
+    def attribute(self, module: Module, name: str, importer: ModuleCode) -> Value:
         """``module.name``."""
         path = self._path_of(module.name)
         if path is not None:
-            loaded = self.load(path)
+            loaded = self.load(path, importer)
             if loaded is not None and name in loaded.env:
                 return loaded.env[name]
             inner = f"{module.name}.{name}"
@@ -216,12 +232,11 @@ class Project:
         files = sorted(root.rglob("*.py") if root != top else root.glob("*.py"))
         stems = {f.stem for f in files} | {f.parent.name for f in files}
         for path in files[:5000]:
-            try:
-                text = path.read_text(encoding="utf-8", errors="replace")
-            except OSError:
+            source = self._source(path)
+            if source is None or not names_mlx(source.text):
                 continue
             here = ModuleCode(module_name(path), path, _EMPTY)
-            for match in _IMPORT.finditer(text):
+            for match in _IMPORT.finditer(source.text):
                 base, listed, plain = match.groups()
                 for name in self._imported(base, listed, plain, here):
                     if name.rpartition(".")[2] in stems:
@@ -240,6 +255,11 @@ class Project:
             stem = package[: len(package) - (level - 1)]
             text = ".".join([*stem, text[level:]] if text[level:] else stem) or text
         return [text, *(f"{text}.{part.split()[0]}" for part in (listed or "").split(",") if part.split())]
+
+
+def names_mlx(text: str) -> bool:
+    """Whether a file can have to do with MLX at all."""
+    return "mlx" in text
 
 
 _EMPTY = cst.Module(body=())

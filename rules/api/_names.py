@@ -274,7 +274,7 @@ def _filled(hole: re.Match[str], template: str, pieces: Pieces) -> str | None:
 
 def operand(piece: Piece) -> str:
     """The text of an argument, in parentheses unless it holds together by itself."""
-    whole = piece.node is None or isinstance(piece.node, _WHOLE) or piece.text.startswith("(") and bool(piece.node.lpar)
+    whole = piece.node is None or isinstance(piece.node, _WHOLE) or (piece.text.startswith("(") and bool(piece.node.lpar))
     return piece.text if whole else f"({piece.text})"
 
 

@@ -43,6 +43,7 @@ class AveragedMedian(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`mx.median` averages the two values in the middle, `torch.median` takes the lower one"
+    calls = MEDIAN
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, MEDIAN)

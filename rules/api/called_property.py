@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules.api._names import Piece, in_place_of, operand
 
 from mlxlint.context import Context
-from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
-from mlxlint.rules.api._names import in_place_of, operand, Piece
+
+PROPERTIES = frozenset({"T", "dtype", "imag", "itemsize", "mT", "nbytes", "ndim", "real", "shape", "size"})
 
 
 class CalledProperty(Rule):
@@ -52,10 +53,7 @@ class CalledProperty(Rule):
         if not isinstance(node.func, cst.Attribute):
             return
         name = node.func.attr.value
-        entry = api.lookup(f"mlx.core.array.{name}")
-        if entry is None or entry.kind != "property" or name == "at":
-            return
-        array = context.array(node.func.value)
+        array = context.array(node.func.value) if name in PROPERTIES else None
         if array is None:
             return
         text = _meant(node, node.func, context)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import libcst as cst
-from mlxlint.rules._operations import produced_by
+from mlxlint.rules._operations import is_same, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
@@ -65,8 +65,9 @@ class CategoricalOfProbabilities(Rule):
     code = "MLX458"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     message = "`mx.random.categorical` takes logits, and `{given}` holds probabilities"
+    calls = frozenset({"categorical"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != "mlx.core.random.categorical":
@@ -121,11 +122,20 @@ def _made_probable(node: cst.BaseExpression | None, context: Context, depth: int
         return None
     if not produced_by(array, *KEPT_BY):
         return None
-    inner = [made.value] if isinstance(made, cst.Subscript) else [made.func.value] if _is_method(made, context) else []
-    inner += (
-        [arg.value for arg in made.args if arg.keyword is None][:3] if isinstance(made, cst.Call) and not inner else []
+    return next(
+        (f for f in (_made_probable(i, context, depth - 1) for i in _inputs(made, context)) if f is not None), None
     )
-    return next((f for f in (_made_probable(i, context, depth - 1) for i in inner) if f is not None), None)
+
+
+def _inputs(node: cst.CSTNode, context: Context) -> list[cst.BaseExpression]:
+    """What an index, a method or a function takes its values from."""
+    if isinstance(node, cst.Subscript):
+        return [node.value]
+    if not isinstance(node, cst.Call):
+        return []
+    if isinstance(node.func, cst.Attribute) and _is_method(node, context):
+        return [node.func.value]
+    return [arg.value for arg in node.args if arg.keyword is None][:3]
 
 
 def _of_logarithms(call: cst.Call) -> bool:
@@ -152,7 +162,7 @@ def _is_sum_of(divisor: cst.BaseExpression, dividend: cst.BaseExpression, contex
         else None
     )
     summed = summed or (array.node.args[0].value if array.node.args else None)
-    return summed is not None and summed.deep_equals(dividend)
+    return summed is not None and is_same(summed, dividend, context)
 
 
 def _is_named_so(node: cst.BaseExpression, context: Context) -> bool:

@@ -41,6 +41,7 @@ class ConditionWithoutChoices(Rule):
     """
 
     code = "MLX414"
+    calls = frozenset({"where"})
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`mx.where` gives no positions: it needs the values for true and for false"

@@ -45,6 +45,7 @@ class FlattenedWithoutAxis(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{name}` without `axis` works on the flattened array, and `{array}` has {rank} axes"
+    calls = OPERATIONS
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, OPERATIONS)

@@ -5,6 +5,7 @@ from mlxlint.rules._operations import produced_by
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
+from mlxlint.model.values import Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, shown
 
 
@@ -46,6 +47,7 @@ class FloatCondition(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{condition}` is of {dtype}: `mx.where` reads everything but zero in it as true"
+    calls = frozenset({"where"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != "mlx.core.where" or len(node.args) < 3:
@@ -74,8 +76,5 @@ class FloatCondition(Rule):
         )
 
 
-def _is_zero_or_one(array: object) -> bool:
-    made = getattr(array, "op", None)
-    return made is not None and (
-        produced_by(array, "tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")
-    )  # type: ignore[arg-type]
+def _is_zero_or_one(array: Array) -> bool:
+    return produced_by(array, "tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")

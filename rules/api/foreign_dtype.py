@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules.api._names import under_aliases
+from mlxlint.rules.api._signatures import argument, entry_of
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes, explain
 from mlxlint.model.values import Name, Value, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
-from mlxlint.rules.api._names import under_aliases
-from mlxlint.rules.api._signatures import argument, entry_of
 
 BUILTIN = {"bool": "bool_", "float": "float32", "int": "int32", "complex": "complex64"}
 SHORT = {

@@ -46,6 +46,7 @@ class HalfPrecisionMask(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{constant}` is infinite in float16, {whose}: the mask gets NaN"
+    calls = frozenset({"full"})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         if not isinstance(node.operator, cst.Multiply):

@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 
-PRODUCTS = frozenset(f"mlx.core.{name}" for name in ("matmul", "inner", "tensordot", "einsum", "addmm"))
+PRODUCTS = frozenset({"matmul", "inner", "tensordot", "einsum", "addmm"})
 EXACT = frozenset((*dtypes.INTEGERS, "bool_"))
 
 
@@ -44,16 +44,17 @@ class IntegerMatmul(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{product}` multiplies matrices of {dtype}: MLX only does so with floating-point types"
+    calls = PRODUCTS
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         if isinstance(node.operator, cst.MatrixMultiply):
             self._check(node, [node.left, node.right], context)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        callee = context.callee(node)
+        callee = (context.callee(node) or "").removeprefix("mlx.core.")
         if callee in PRODUCTS and not any(arg.star for arg in node.args):
             operands = [arg.value for arg in node.args if arg.keyword is None]
-            self._check(node, operands[1:] if callee.endswith("einsum") else operands[:2], context)
+            self._check(node, operands[1:] if callee == "einsum" else operands[:2], context)
 
     def _check(self, node: cst.BaseExpression, operands: list[cst.BaseExpression], context: Context) -> None:
         found = [_exact(operand, context) for operand in operands]

@@ -50,6 +50,7 @@ class IntegerOverflow(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "{problem}"
+    calls = SUMS
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, SUMS)

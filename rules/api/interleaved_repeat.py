@@ -43,6 +43,7 @@ class InterleavedRepeat(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`mx.repeat` {effect}; `Tensor.repeat` tiles, as `mx.tile`"
+    calls = frozenset({"repeat"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != "mlx.core.repeat":

@@ -66,6 +66,7 @@ class MeshgridIndexing(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     message = "`mx.meshgrid` indexes `xy` by default, `torch.meshgrid` `ij`: say which with `indexing`"
+    calls = frozenset({"meshgrid"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != "mlx.core.meshgrid":

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation
+from mlxlint.rules._operations import is_same, operation
 from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
@@ -54,7 +54,7 @@ class NormOfEverything(Rule):
         if array is None or call is None or found is None or array.rank in (0, 1):
             return
         given = found.argument(1, "axis") or found.argument(0, "ord")
-        if given is None and found.subject.deep_equals(node.left):
+        if given is None and is_same(found.subject, node.left, context):
             context.report(
                 self, node, because=[node.left], severity=default_severity(context), confidence=Confidence.LIKELY,
                 norm=context.brief(call), array=context.brief(node.left),

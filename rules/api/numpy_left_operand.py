@@ -65,7 +65,8 @@ class NumpyLeftOperand(Rule):
             )
         severity = Severity.WARNING if kind == "scalar" else Severity.INFO
         context.report(
-            self, node, because=[node.left, node.right], severity=severity, left=context.brief(node.left), kind_=kind, fix=fix,
+            self, node, because=[node.left, node.right], severity=severity,
+            left=context.brief(node.left), kind_=kind, fix=fix,
             repro={"scalar": kind == "scalar"},
         )  # fmt: skip
 

@@ -50,6 +50,7 @@ class OtherGeneratorsSeed(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{call}` does not seed MLX, whose random numbers this file draws"
+    calls = frozenset({"seed", "manual_seed"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)

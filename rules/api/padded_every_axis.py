@@ -46,6 +46,7 @@ class PaddedEveryAxis(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{widths}` {effect}; `F.pad` pads the last axis first"
+    calls = PAD
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, PAD)
@@ -69,7 +70,8 @@ class PaddedEveryAxis(Rule):
         fix = NodeFix("Pad the last axis", [Replace(given, whole)], Applicability.UNSAFE)
         literal = isinstance(given, cst.Tuple) and bool(given.lpar)
         context.report(
-            self, given, because=[found.subject], confidence=LIKELY, severity=None if count == 2 else Severity.INFO, widths=text,
+            self, given, because=[found.subject], confidence=LIKELY, widths=text,
+            severity=None if count == 2 else Severity.INFO,
             effect=f"pads all {array.rank} axes", fix=fix if literal else None,
         )  # fmt: skip
 

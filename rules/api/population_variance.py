@@ -50,6 +50,7 @@ class PopulationVariance(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     message = "`{name}` divides by N, `torch.{name}` by N - 1 unless told otherwise: say which with `ddof`"
+    calls = ESTIMATES
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, ESTIMATES)

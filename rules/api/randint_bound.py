@@ -40,6 +40,7 @@ class RandintBound(Rule):
     """
 
     code = "MLX417"
+    calls = frozenset({"randint"})
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._statements import block
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, shown
 
+DRAWS = frozenset(
+    """normal uniform randint bernoulli categorical gumbel laplace truncated_normal multivariate_normal permutation
+    split""".split()
+)
 LOOPS = (cst.For, cst.While, cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp)
 
 
@@ -43,16 +48,12 @@ class RandomKeyReuse(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{key}` {how}: each draw gives the same numbers"
+    calls = DRAWS
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         key = context.argument(node, None, "key")
         text = dotted(key)
-        if (
-            key is None
-            or text is None
-            or text == "None"
-            or not (context.callee(node) or "").startswith("mlx.core.random.")
-        ):
+        if key is None or text is None or text == "None" or not _draws(node, context):
             return
         how = _reuse(node, text, context)
         if how is not None:
@@ -107,18 +108,15 @@ def _binds(node: cst.CSTNode, name: str) -> bool:
 
 def _drawn_before(node: cst.Call, key: str, context: Context) -> bool:
     """Whether a statement above in the same block draws with the key and none between renews it."""
-    statement = context.statement(node)
-    block = context.parent(statement)
-    if not isinstance(block, (cst.IndentedBlock, cst.Module)):
-        return False
-    above = list(block.body)[: next(i for i, s in enumerate(block.body) if s is statement)]
-    for line in reversed(above):
-        if _binds(line, key) or not isinstance(line, cst.SimpleStatementLine):
+    statements, at = block(node, context)
+    for statement in reversed(statements[:at]):
+        if _binds(statement, key) or not isinstance(statement, cst.BaseSmallStatement):
             return False
-        calls = [n for n in walk(line) if isinstance(n, cst.Call)]
-        if any(
-            dotted(context.argument(c, None, "key")) == key and (context.callee(c) or "").startswith("mlx.core.random.")
-            for c in calls
-        ):
+        calls = [n for n in walk(statement) if isinstance(n, cst.Call)]
+        if any(dotted(context.argument(c, None, "key")) == key and _draws(c, context) for c in calls):
             return True
     return False
+
+
+def _draws(call: cst.Call, context: Context) -> bool:
+    return (context.callee(call) or "").startswith("mlx.core.random.")

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import CERTAIN, LIKELY, scalar_type
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
-from mlxlint.rules._operations import operation
 
 ELEMENTWISE = {"max": "maximum", "min": "minimum"}
+NAMES = frozenset(ELEMENTWISE)
 
 
 class ReductionOfTwoArrays(Rule):
@@ -47,6 +48,7 @@ class ReductionOfTwoArrays(Rule):
     """
 
     code = "MLX413"
+    calls = NAMES
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
@@ -82,5 +84,3 @@ class ReductionOfTwoArrays(Rule):
         remedy = agrees(mx.minimum(a, b), [[0.0, 2.0]]) if name == "min" else agrees(mx.maximum(a, b), [[1.0, 3.0]])
         return Evidence(raises(lambda: getattr(mx, name)(a, b), TypeError, ValueError), remedy)
 
-
-NAMES = frozenset(ELEMENTWISE)

@@ -10,7 +10,7 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Const, Scalar, Sequence, Value, scalar_type
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, raises
 
-FROM = {  # where the shape begins, and how many positional arguments may be ints without being taken for a shape
+FROM = {  # where the shape begins
     "mlx.core.zeros": 0, "mlx.core.ones": 0, "mlx.core.empty": 0, "mlx.core.random.normal": 0,
     "mlx.core.reshape": 1, "mlx.core.broadcast_to": 1, "mlx.core.tile": 1, "mlx.core.transpose": 1,
     "mlx.core.array.squeeze": 0, "mlx.core.array.sum": 0, "mlx.core.array.mean": 0, "mlx.core.flip": 1,
@@ -51,6 +51,7 @@ class ShapeAsArguments(Rule):
     """
 
     code = "MLX410"
+    calls = frozenset(name.rpartition(".")[2] for name in FROM)
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS

@@ -49,6 +49,7 @@ class SplitIntoSizes(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`mx.split` takes {meaning}: {problem}"
+    calls = SPLIT
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, SPLIT)

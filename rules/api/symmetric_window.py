@@ -21,7 +21,7 @@ from mlxlint.rule import (
     differs,
 )
 
-WINDOWS = frozenset(f"mlx.core.{name}" for name in ("hanning", "hamming", "blackman", "bartlett"))
+WINDOWS = frozenset({"hanning", "hamming", "blackman", "bartlett"})
 SPECTRAL = re.compile(r"stft|fft\b|spectrogram", re.IGNORECASE)
 
 
@@ -62,9 +62,15 @@ class SymmetricWindow(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     message = "`{call}` is symmetric, PyTorch's windows are periodic by default"
+    calls = WINDOWS
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if context.callee(node) not in WINDOWS or len(node.args) != 1 or node.args[0].star or _is_cut(node, context):
+        if (
+            (context.callee(node) or "").removeprefix("mlx.core.") not in WINDOWS
+            or len(node.args) != 1
+            or node.args[0].star
+            or _is_cut(node, context)
+        ):
             return
         length = node.args[0].value
         known = constant(context.value(length), int)

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules.api import _names
+from mlxlint.rules.api._guards import is_guarded
 
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
-from mlxlint.rules.api import _names
-from mlxlint.rules.api._guards import is_guarded
 
 AUTOGRAD = frozenset(
     "backward detach detach_ grad grad_fn is_leaf register_hook requires_grad requires_grad_ retain_grad".split()

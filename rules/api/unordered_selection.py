@@ -49,6 +49,7 @@ class UnorderedSelection(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`mx.{operation}` does not sort: {use}"
+    calls = frozenset({"tolist", "zip", "enumerate", "list"})
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         array = context.array(node.value)

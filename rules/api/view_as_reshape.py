@@ -41,6 +41,7 @@ class ViewAsReshape(Rule):
     """
 
     code = "MLX405"
+    calls = frozenset({"view"})
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS

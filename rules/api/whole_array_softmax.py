@@ -47,6 +47,7 @@ class WholeArraySoftmax(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     message = "`mx.softmax` without `axis` normalises over the whole array, not over each row"
+    calls = SOFTMAX
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, SOFTMAX)

@@ -63,8 +63,8 @@ class ZeroDimPromotion(Rule):
             if confidence is not None:
                 repro = {"dtype": array.dtype} if array.dtype in HALF else {}
                 context.report(
-                    self, node, because=[side, other], confidence=confidence, scalar=context.brief(other), array=context.brief(side),
-                    repro=repro,
+                    self, node, because=[side, other], confidence=confidence, repro=repro,
+                    scalar=context.brief(other), array=context.brief(side),
                 )  # fmt: skip
 
     @staticmethod

@@ -9,9 +9,8 @@ from mlxlint.context import Context
 from mlxlint.model.values import Array, Const, Scalar, constant, members
 
 VIEWS = frozenset(
-    """reshape flatten unflatten squeeze expand_dims transpose swapaxes moveaxis split broadcast_to diagonal diag stop_gradient
-    asarray contiguous
-    permute_dims atleast_1d atleast_2d atleast_3d unstack""".split()
+    """reshape flatten unflatten squeeze expand_dims transpose swapaxes moveaxis split broadcast_to diagonal diag
+    stop_gradient asarray contiguous permute_dims atleast_1d atleast_2d atleast_3d unstack""".split()
 )
 VIEW_ATTRIBUTES = frozenset({"T", "mT"})
 

@@ -8,6 +8,7 @@ from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix
 
 UPDATES = frozenset({"mlx.core.put_along_axis", "mlx.core.random.permutation", "mlx.core.clip", "mlx.core.array.clip"})
 AT = "mlx.core.array.at."
+CALLS = frozenset("put_along_axis permutation clip add subtract multiply divide maximum minimum".split())
 
 
 class DiscardedUpdate(Rule):
@@ -49,6 +50,7 @@ class DiscardedUpdate(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{call}` returns a new array, which is thrown away"
+    calls = CALLS
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node) or ""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import produced_by
+from mlxlint.rules._operations import is_same, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
@@ -71,7 +71,7 @@ class DuplicateIndexUpdate(Rule):
         found = _update(node.value, context)
         if found is not None:
             name, operand, value = found
-            if isinstance(operand, cst.Subscript) and operand.deep_equals(target):
+            if isinstance(operand, cst.Subscript) and is_same(operand, target, context):
                 self._check(node, operand, name, value, context)
 
     def _check(

@@ -51,10 +51,7 @@ class ReboundLoopVariable(Rule):
         if not isinstance(node.body, (cst.IndentedBlock, cst.SimpleStatementSuite)):
             return
         names = {n.value for n in walk(node.target) if isinstance(n, cst.Name)}
-        assignments = [
-            n for n in context.walk(node.body)
-            if isinstance(n, cst.Assign) and isinstance(n.targets[0].target, cst.Name) and n.targets[0].target.value in names
-        ]  # fmt: skip
+        assignments = [n for n in context.walk(node.body) if isinstance(n, cst.Assign) and _bound_name(n) in names]
         for assign in assignments:
             name = assign.targets[0].target
             if (
@@ -76,6 +73,12 @@ class ReboundLoopVariable(Rule):
         return Evidence(differs(averages[0], [1.0, 1.0]), agrees(renewed[0], [1.0, 1.0]))
 
 
+def _bound_name(assign: cst.Assign) -> str | None:
+    """The name that an assignment binds, when it binds one."""
+    target = assign.targets[0].target
+    return target.value if isinstance(target, cst.Name) else None
+
+
 def _mentions(node: cst.CSTNode, name: str) -> bool:
     return any(isinstance(n, cst.Name) and n.value == name for n in walk(node))
 
@@ -94,10 +97,8 @@ def _walks_tree(node: cst.BaseExpression | None, context: Context) -> bool:
     calls = [n for n in walk(node) if isinstance(n, cst.Call)] if node is not None else []
     if isinstance(node, cst.Name):
         function = context.enclosing(node, cst.FunctionDef, within_function=False)
-        bound = [
-            n.value for n in walk(function if function is not None else context.tree)
-            if isinstance(n, cst.Assign) and isinstance(n.targets[0].target, cst.Name) and n.targets[0].target.value == node.value
-        ]  # fmt: skip
+        scope = function if function is not None else context.tree
+        bound = [n.value for n in walk(scope) if isinstance(n, cst.Assign) and _bound_name(n) == node.value]
         calls = [n for value in bound for n in walk(value) if isinstance(n, cst.Call)]
     return any(context.callee(call) in TREES for call in calls)
 

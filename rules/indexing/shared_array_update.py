@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._statements import block
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
@@ -105,61 +106,37 @@ class SharedArrayUpdate(Rule):
         return Evidence(differs(a, [0, 0], what="the original in MLX"), agrees(c, [0, 0]))
 
 
-def _block(node: cst.CSTNode, context: Context) -> tuple[list[cst.CSTNode], int] | None:
-    """The statements of the block around a node, and where its own stands."""
-    statement = context.statement(node)
-    block = context.parent(statement)
-    if not isinstance(block, (cst.IndentedBlock, cst.Module)):
-        return None
-    lines: list[cst.CSTNode] = list(block.body)
-    return lines, next(i for i, line in enumerate(lines) if line is statement)
-
-
 def _binding(node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:
     """``name = other`` above in the same block."""
-    found = _block(node, context)
-    if found is None:
-        return None
-    lines, at = found
-    for line in reversed(lines[: at + 1]):
-        for small in reversed(line.body) if isinstance(line, cst.SimpleStatementLine) else ():
-            if isinstance(small, cst.Assign) and small is not node and dotted(small.targets[0].target) == name:
-                return small if isinstance(small.value, (cst.Name, cst.Attribute)) and dotted(small.value) else None
+    statements, at = block(node, context)
+    for statement in reversed(statements[:at]):
+        if isinstance(statement, cst.Assign) and dotted(statement.targets[0].target) == name:
+            return statement if dotted(statement.value) is not None else None
     return None
 
 
 def _renewed(binding: cst.Assign, node: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether either name may be bound to another array between the binding and the update."""
     names = {name, dotted(binding.value)}
-    found = _block(node, context)
-    lines, at = found if found is not None else ([], 0)
-    first = next((i for i, line in enumerate(lines) if line is context.statement(binding)), 0)
-    return any(
-        isinstance(n, (cst.AssignTarget, cst.For)) and dotted(n.target) in names
-        for line in lines[first + 1 : at] for n in walk(line)
-    )  # fmt: skip
+    statements, at = block(node, context)
+    first = next(i for i, statement in enumerate(statements) if statement is binding)
+    between = (n for statement in statements[first + 1 : at] for n in walk(statement))
+    return any(isinstance(n, (cst.AssignTarget, cst.For)) and dotted(n.target) in names for n in between)
 
 
 def _read_later(node: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a name is read in a statement further down in the block, before it is bound anew."""
-    found = _block(node, context)
-    lines, at = found if found is not None else ([], 0)
-    statement = lines[at] if found is not None else node
-    rest = list(statement.body)[_place(statement, node) + 1 :] if isinstance(statement, cst.SimpleStatementLine) else []
-    for line in [*rest, *lines[at + 1 :]]:
-        bound = False
-        for part in walk(line):
-            parent = context.parent(part)
-            if not isinstance(part, (cst.Name, cst.Attribute)) or dotted(part) != name:
-                continue
-            if isinstance(parent, cst.AssignTarget):
-                bound = True
-            elif not (isinstance(parent, cst.Arg) and parent.keyword is part):
-                return True
+    statements, at = block(node, context)
+    for statement in statements[at + 1 :]:
+        found = [n for n in walk(statement) if isinstance(n, (cst.Name, cst.Attribute)) and dotted(n) == name]
+        bound = [n for n in found if isinstance(context.parent(n), cst.AssignTarget)]
+        if any(n not in bound and not _is_keyword(n, context) for n in found):
+            return True
         if bound:
             return False
     return False
 
 
-def _place(statement: cst.SimpleStatementLine, node: cst.CSTNode) -> int:
-    return next((i for i, small in enumerate(statement.body) if small is node), len(statement.body))
+def _is_keyword(node: cst.CSTNode, context: Context) -> bool:
+    parent = context.parent(node)
+    return isinstance(parent, cst.Arg) and parent.keyword is node

@@ -76,7 +76,8 @@ class UnsupportedIndex(Rule):
             return
         for index, what in _unsupported(node, context):
             context.report(
-                self, index, because=[node.value, index], array=context.brief(node.value), index=context.brief(index), what=what,
+                self, index, because=[node.value, index], what=what,
+                array=context.brief(node.value), index=context.brief(index),
                 fix=_fix(index, what, context),
             )  # fmt: skip
             return

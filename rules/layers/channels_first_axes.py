@@ -88,7 +88,9 @@ def _reduction(node: cst.Call, context: Context) -> tuple[str, Optional[cst.Base
 
 
 def _misread(name: str, array: Array, axes: tuple[int, ...]) -> Optional[str]:
-    rank = array.rank or 4
+    rank = array.rank if array.rank is not None else 5 if axes == (2, 3, 4) else None
+    if rank is None:
+        return None
     places = {axis % rank for axis in axes if -rank <= axis < rank}
     space = set(range(2, rank))
     if name in _REDUCTIONS and len(axes) > 1 and places in (space, space | {0}):

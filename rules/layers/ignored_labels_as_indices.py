@@ -6,12 +6,12 @@ from typing import Optional
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import LIKELY, Value, constant, members
+from mlxlint.model.values import LIKELY, Value, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, shown
 
 from ._losses import loss_name, reduction
 
-_IGNORED = re.compile(r"-\s*100\b|\bignore_?(?:index|label|id)\b", re.IGNORECASE)
+_MINUS_100 = re.compile(r"-\s*100\b")
 _GUARDS = frozenset({"where", "maximum", "clip", "abs", "select", "remainder"})
 
 
@@ -59,7 +59,7 @@ class IgnoredLabelsAsIndices(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = loss_name(node, context, "cross_entropy", "nll_loss")
-        if name is None or reduction(node, context) not in ("mean", "sum") or not _IGNORED.search(context.module.text):
+        if name is None or reduction(node, context) not in ("mean", "sum") or not _knows_ignored(context):
             return
         targets = context.argument(node, 1, "targets")
         if targets is None or (name == "cross_entropy" and context.argument(node, 2, "weights") is not None):
@@ -83,10 +83,17 @@ class IgnoredLabelsAsIndices(Rule):
         )
 
 
+def _knows_ignored(context: Context) -> bool:
+    """Whether a file writes -100, or imports a constant of that value."""
+    return any(_is_ignored(value) for value in context.module.env.values()) or bool(_MINUS_100.search(context.module.text))
+
+
 def _speaks_of_labels(node: cst.BaseExpression, context: Context) -> bool:
-    """Whether the targets are labels by name, the word under which ignored ones are kept, or hold the constant itself."""
-    value = context.value(node)
-    return "label" in context.text(node).lower() or any(_is_ignored(member) for member in members(value))
+    """Whether the targets are labels by name, the word under which ignored ones are kept."""
+    if isinstance(node, cst.Subscript) and isinstance(node.slice[0].slice, cst.Index):
+        key = constant(context.value(node.slice[0].slice.value), str)
+        return key is not None and "label" in key or _speaks_of_labels(node.value, context)
+    return "label" in context.text(node).lower()
 
 
 def _is_ignored(value: Value) -> bool:
@@ -100,7 +107,7 @@ def _is_guarded(node: Optional[cst.CSTNode], context: Context, depth: int = 6) -
         return False
     origin, op = array.node, (array.op or "").rpartition(".")[2]
     if op in _GUARDS:
-        return not (isinstance(origin, cst.Call) and _IGNORED.search(context.text(origin)))
+        return not (isinstance(origin, cst.Call) and any(_is_ignored(context.value(arg.value)) for arg in origin.args))
     if isinstance(origin, cst.Subscript):
         return _is_guarded(origin.value, context, depth - 1)
     if isinstance(origin, cst.Call) and isinstance(origin.func, cst.Attribute) and op in ("reshape", "flatten", "astype", "squeeze"):
