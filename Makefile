@@ -19,8 +19,8 @@ help:
 $(INSTALLED): pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "mlxlint needs Python 3.10 or newer with venv: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[verify,lsp,docs,dev]'
+	$(BIN)/pip install --quiet --quiet --upgrade pip
+	$(BIN)/pip install --quiet --quiet --editable '.[verify,lsp,docs,dev]'
 	@touch $@
 
 demo: $(INSTALLED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, TypeVar
 
 import libcst as cst
 
@@ -27,20 +27,20 @@ class Context:
         self._survey = survey
         self.tree = module.tree
         self.reports: list[Report] = []
-        self._callees: dict[cst.Call, Optional[str]] = {}
+        self._callees: dict[cst.Call, str | None] = {}
 
     # ---- values and names
 
-    def value(self, node: Optional[cst.CSTNode]) -> Value:
+    def value(self, node: cst.CSTNode | None) -> Value:
         """The abstract value of an expression; UNKNOWN when nothing is known of it."""
         return UNKNOWN if node is None else self.module.values.get(node, UNKNOWN)
 
-    def array(self, node: Optional[cst.CSTNode]) -> Optional[Array]:
+    def array(self, node: cst.CSTNode | None) -> Array | None:
         """The value of an expression if that is surely an MLX array (``None`` apart), else None."""
         return as_array(self.value(node))
 
     def alternatives(self, node: cst.CSTNode) -> Sequence[Value]:
-        """The values an expression was seen to have: of a parameter, each call's argument by itself; else its one value."""
+        """The values an expression was seen to have: of a parameter, each call's argument; else its one value."""
         value = self.value(node)
         if isinstance(node, cst.Name):
             code = self.enclosing_function(node)
@@ -48,12 +48,18 @@ class Context:
                 return code.alternatives[node.value]
         return (value,)
 
-    def qualified(self, node: Optional[cst.CSTNode]) -> Optional[str]:
+    def qualified(self, node: cst.CSTNode | None) -> str | None:
         """The qualified name behind an expression: "mlx.core.softmax", "mlx.nn.Linear", "mlx.core.array.item"."""
         value = self.value(node)
-        return value.name if isinstance(value, (Name, Module)) else value.code.qualified if isinstance(value, Class) else None
+        return (
+            value.name
+            if isinstance(value, (Name, Module))
+            else value.code.qualified
+            if isinstance(value, Class)
+            else None
+        )
 
-    def callee(self, call: cst.Call) -> Optional[str]:
+    def callee(self, call: cst.Call) -> str | None:
         """The qualified name of what is called. A layer's instance gives "mlx.nn.Linear.__call__"."""
         try:
             return self._callees[call]
@@ -71,7 +77,7 @@ class Context:
         found = getattr(value, "receiver", None)
         return found if isinstance(found, Value) else UNKNOWN
 
-    def function(self, value: Value) -> Optional[FunctionCode]:
+    def function(self, value: Value) -> FunctionCode | None:
         """The project's function behind a value, through ``partial``, ``compile``, ``value_and_grad`` and methods."""
         while isinstance(value, Partial):
             value = value.inner
@@ -83,7 +89,7 @@ class Context:
             return value.code.method("__init__")
         return None
 
-    def class_of(self, node: cst.ClassDef) -> Optional[ClassCode]:
+    def class_of(self, node: cst.ClassDef) -> ClassCode | None:
         return self.module.classes.get(node)
 
     @staticmethod
@@ -91,12 +97,12 @@ class Context:
         """The argument nodes of a call by position and keyword."""
         return ArgumentNodes(call)
 
-    def argument(self, call: cst.Call, index: Optional[int], *names: str) -> Optional[cst.BaseExpression]:
+    def argument(self, call: cst.Call, index: int | None, *names: str) -> cst.BaseExpression | None:
         """The expression given at a position or for one of some names; None when there is none."""
         arg = ArgumentNodes(call).get(index, *names)
         return None if arg is None else arg.value
 
-    def alias(self, module: str) -> Optional[str]:
+    def alias(self, module: str) -> str | None:
         """The name under which a module (``mlx.core``) is bound at this file's top level."""
         for name, value in self.module.env.items():
             if isinstance(value, Module) and value.name == module and "." not in name:
@@ -115,7 +121,7 @@ class Context:
     def _parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
         return tree.parents(self.tree)
 
-    def parent(self, node: cst.CSTNode) -> Optional[cst.CSTNode]:
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         return self._parents.get(node)
 
     def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -125,7 +131,7 @@ class Context:
             yield current
             current = self._parents.get(current)
 
-    def enclosing(self, node: cst.CSTNode, *kinds: type[N], within_function: bool = True) -> Optional[N]:
+    def enclosing(self, node: cst.CSTNode, *kinds: type[N], within_function: bool = True) -> N | None:
         """The innermost ancestor of some classes; by default not beyond the function or class around the node."""
         for ancestor in self.ancestors(node):
             if isinstance(ancestor, kinds):
@@ -134,19 +140,19 @@ class Context:
                 return None
         return None
 
-    def enclosing_function(self, node: cst.CSTNode) -> Optional[FunctionCode]:
+    def enclosing_function(self, node: cst.CSTNode) -> FunctionCode | None:
         for ancestor in self.ancestors(node):
             if isinstance(ancestor, (cst.FunctionDef, cst.Lambda)):
                 return self.module.functions.get(ancestor)
         return None
 
-    def enclosing_class(self, node: cst.CSTNode) -> Optional[ClassCode]:
+    def enclosing_class(self, node: cst.CSTNode) -> ClassCode | None:
         found = next((a for a in self.ancestors(node) if isinstance(a, cst.ClassDef)), None)
         return None if found is None else self.module.classes.get(found)
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """The statement line or compound statement that holds a node (or is it)."""
-        current: Optional[cst.CSTNode] = node
+        current: cst.CSTNode | None = node
         while current is not None and not isinstance(current, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
             current = self._parents.get(current)
         return current if current is not None else node
@@ -194,24 +200,24 @@ class Context:
         rule: Rule,
         node: cst.CSTNode,
         *,
-        template: Optional[str] = None,
-        because: Sequence[Union[cst.CSTNode, tuple[str, cst.CSTNode]]] = (),
-        confidence: Union[Confidence, int, None] = None,
-        severity: Optional[Severity] = None,
-        fix: Optional[NodeFix] = None,
-        repro: Optional[Mapping[str, Literal]] = None,
+        template: str | None = None,
+        because: Sequence[cst.CSTNode | tuple[str, cst.CSTNode]] = (),
+        confidence: Confidence | int | None = None,
+        severity: Severity | None = None,
+        fix: NodeFix | None = None,
+        repro: Mapping[str, Literal] | None = None,
         **data: Any,
     ) -> None:
         """Report a finding at ``node``.
 
         Args:
             template: another ``str.format`` template than the rule's ``message``; ``data`` fills it.
-            because: expressions whose values led here: each becomes a reason ("`mask` is a boolean mlx array: result of `>`"), and
-                the finding is held no surer than the weakest of them; or (clause, node) pairs, said as they are.
+            because: expressions whose values led here: each becomes a reason ("`mask` is a boolean mlx array: result of
+                `>`"), and the finding is held no surer than the weakest of them; or (clause, node) pairs, said as they are.
             confidence: an upper bound besides.
             repro: parameters for the rule's reproduction; default: its own defaults.
         """
-        reasons: list[tuple[str, Optional[cst.CSTNode]]] = []
+        reasons: list[tuple[str, cst.CSTNode | None]] = []
         surety = Confidence.CERTAIN if confidence is None else confidence
         surety = _CONFIDENCES[surety] if isinstance(surety, int) else surety
         for reason in because:
@@ -226,14 +232,14 @@ class Context:
         parameters = None if rule.repro is None else dict(repro or {})
         self.reports.append(Report(rule, node, message, severity or rule.severity, surety, reasons, fix, parameters))
 
-    def _reason(self, node: cst.CSTNode, value: Value) -> tuple[str, Optional[cst.CSTNode]]:
+    def _reason(self, node: cst.CSTNode, value: Value) -> tuple[str, cst.CSTNode | None]:
         source = explain.origin(value)
         text = f"`{self.brief(node)}` is {explain.kind(value)}" + (f": {source}" if source else "")
         origin = (as_array(value) or value).node
         return text, origin if origin is not None and origin in self._parents else None
 
 
-def _callee(value: Value) -> Optional[str]:
+def _callee(value: Value) -> str | None:
     if isinstance(value, Name):
         return value.name
     if isinstance(value, Instance):

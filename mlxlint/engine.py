@@ -7,7 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import libcst as cst
 
@@ -57,8 +57,8 @@ class Analysis:
         *,
         min_confidence: Confidence = Confidence.LIKELY,
         search: Sequence[Path] = (),
-        target_mlx: Optional[str] = None,
-        target_mlx_lm: Optional[str] = None,
+        target_mlx: str | None = None,
+        target_mlx_lm: str | None = None,
     ) -> None:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
         self.min_confidence = min_confidence
@@ -76,14 +76,14 @@ class Analysis:
                 else:
                     self.hooks.setdefault(kind, []).append(hook)
 
-    def lint(self, source: Source, path: Optional[Path] = None) -> list[Finding]:
+    def lint(self, source: Source, path: Path | None = None) -> list[Finding]:
         """The findings of one file, in order of place. Raises nothing for any text."""
         try:
             return self._lint(source, path)
         except RecursionError:
             return _with_deep_stack(lambda: self._lint(source, path), source)
 
-    def _lint(self, source: Source, path: Optional[Path]) -> list[Finding]:
+    def _lint(self, source: Source, path: Path | None) -> list[Finding]:
         try:
             module = self.project.module(source, path)
         except cst.ParserSyntaxError as error:
@@ -144,20 +144,37 @@ def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[F
     return result
 
 
-def tool_finding(source: Source, code: str, name: str, message: str, start: Position, severity: Severity = Severity.ERROR) -> Finding:
+def tool_finding(
+    source: Source, code: str, name: str, message: str, start: Position, severity: Severity = Severity.ERROR
+) -> Finding:
     """A finding about the file itself, at one place."""
     at = source.line_starts[min(start.row, len(source.line_starts)) - 1] + start.column - 1
     at = min(at, len(source.text))
     return Finding(
-        code, name, message, source.path, severity, Confidence.CERTAIN, Kind.TOOL, start, Position(start.row, start.column),
-        (at, at), (start.row, start.row),
+        code,
+        name,
+        message,
+        source.path,
+        severity,
+        Confidence.CERTAIN,
+        Kind.TOOL,
+        start,
+        Position(start.row, start.column),
+        (at, at),
+        (start.row, start.row),
     )
 
 
 def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
     row = max(1, min(error.raw_line, len(source.line_starts)))
     message = " ".join(str(error.message).split())
-    return tool_finding(source, SYNTAX_ERROR, "syntax-error", f"the file does not parse: {message}", Position(row, max(error.raw_column, 0) + 1))
+    return tool_finding(
+        source,
+        SYNTAX_ERROR,
+        "syntax-error",
+        f"the file does not parse: {message}",
+        Position(row, max(error.raw_column, 0) + 1),
+    )
 
 
 def _internal_error(source: Source, where: str, error: BaseException) -> Finding:
@@ -187,29 +204,47 @@ def _finding(context: Context, report: Report, source: Source, places: Offsets) 
     rule = report.rule
     start, end = places[report.node]
     if isinstance(report.node, (cst.FunctionDef, cst.ClassDef, cst.For, cst.While, cst.With, cst.If, cst.Try)):
-        end = start + len(source.text[start:end].partition("\n")[0].rstrip())  # a compound statement is marked by its header
+        end = start + len(
+            source.text[start:end].partition("\n")[0].rstrip()
+        )  # a compound statement is marked by its header
     first, last = source.position(start), source.position(end)
     line = context.statement(report.node)
     rows = (first.row, last.row)
     if isinstance(line, cst.SimpleStatementLine):
         rows = (source.position(places[line][0]).row, source.position(places[line][1]).row)
     reasons = tuple(
-        Reason(text, source.position(places[node][0]) if node is not None and node in places else None) for text, node in report.reasons
+        Reason(text, source.position(places[node][0]) if node is not None and node in places else None)
+        for text, node in report.reasons
     )
     return Finding(
-        rule.code, rule.name, report.message, source.path, report.severity, report.confidence, rule.kind, first, last, (start, end),
-        rows, reasons, _fix(context, report.fix, source, places) if report.fix is not None else None, rule.url(), report.repro,
+        rule.code,
+        rule.name,
+        report.message,
+        source.path,
+        report.severity,
+        report.confidence,
+        rule.kind,
+        first,
+        last,
+        (start, end),
+        rows,
+        reasons,
+        _fix(context, report.fix, source, places) if report.fix is not None else None,
+        rule.url(),
+        report.repro,
     )
 
 
-def _fix(context: Context, fix: NodeFix, source: Source, places: Offsets) -> Optional[Fix]:
+def _fix(context: Context, fix: NodeFix, source: Source, places: Offsets) -> Fix | None:
     edits = [_edit(context, edit, source, places) for edit in fix.edits]
     if any(edit is None for edit in edits):
         return None
-    return Fix(fix.title, fix.applicability, tuple(sorted((e for e in edits if e is not None), key=lambda e: (e.start, e.end))))
+    return Fix(
+        fix.title, fix.applicability, tuple(sorted((e for e in edits if e is not None), key=lambda e: (e.start, e.end)))
+    )
 
 
-def _edit(context: Context, edit: NodeEdit, source: Source, places: Offsets) -> Optional[Edit]:
+def _edit(context: Context, edit: NodeEdit, source: Source, places: Offsets) -> Edit | None:
     if isinstance(edit, Replace):
         return Edit(*places[edit.node], edit.text)
     if isinstance(edit, Span):
@@ -220,7 +255,7 @@ def _edit(context: Context, edit: NodeEdit, source: Source, places: Offsets) -> 
     return _statement_edit(context.statement(edit.node), edit, source, places)
 
 
-def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, places: Offsets) -> Optional[Edit]:
+def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, places: Offsets) -> Edit | None:
     if line not in places:
         return None
     start, end = places[line]
@@ -238,8 +273,12 @@ def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, pl
 
 
 def _most_specific(found: Sequence[Finding], reports: Sequence[Report]) -> list[Finding]:
-    """One problem is one finding: the same thing said twice once, and a general rule silent where a specific one speaks."""
+    """One problem is one finding: nothing is said twice, and a general rule is silent where a specific one speaks."""
     unique = list({(f.code, f.offsets, f.message): f for f in found}.values())
     spoken = {(f.name, f.offsets) for f in unique} | {(f.name, f.start.row) for f in unique}
     yields = {r.rule.name: r.rule.yields_to for r in reports}
-    return [f for f in unique if not any((other, f.offsets) in spoken or (other, f.start.row) in spoken for other in yields[f.name])]
+    return [
+        f
+        for f in unique
+        if not any((other, f.offsets) in spoken or (other, f.start.row) in spoken for other in yields[f.name])
+    ]

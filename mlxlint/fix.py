@@ -46,7 +46,9 @@ def choose(findings: Iterable[Finding], unsafe: bool) -> list[Finding]:
 
 
 def _overlap(a: Edit, b: Edit) -> bool:
-    if a.start == a.end or b.start == b.end:  # an insertion touches what it stands inside of, or another at the same place
+    if (
+        a.start == a.end or b.start == b.end
+    ):  # an insertion touches what it stands inside of, or another at the same place
         return a.start == b.start or max(a.start, b.start) < min(a.end, b.end)
     return max(a.start, b.start) < min(a.end, b.end)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Optional
+from typing import Any
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -35,7 +35,7 @@ class _Recorder(CodegenState):
         self.found.setdefault(node, (start, self.offset))
 
     def record_syntactic_position(  # type: ignore[override]
-        self, node: Any, *, start_node: Optional[cst.CSTNode] = None, end_node: Optional[cst.CSTNode] = None
+        self, node: Any, *, start_node: cst.CSTNode | None = None, end_node: cst.CSTNode | None = None
     ) -> AbstractContextManager[None]:
         return _Span(self, node, start_node, end_node)
 
@@ -45,7 +45,9 @@ class _Span:
 
     __slots__ = ("end_node", "node", "recorder", "start", "start_node")
 
-    def __init__(self, recorder: _Recorder, node: Any, start_node: Optional[cst.CSTNode], end_node: Optional[cst.CSTNode]) -> None:
+    def __init__(
+        self, recorder: _Recorder, node: Any, start_node: cst.CSTNode | None, end_node: cst.CSTNode | None
+    ) -> None:
         self.recorder, self.node, self.start_node, self.end_node = recorder, node, start_node, end_node
 
     def __enter__(self) -> None:

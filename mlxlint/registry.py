@@ -25,8 +25,12 @@ def rules_in(package_name: str) -> list[type[Rule]]:
             continue
         module = importlib.import_module(info.name)
         found += [
-            thing for thing in vars(module).values()
-            if isinstance(thing, type) and issubclass(thing, Rule) and thing.__module__ == module.__name__ and "code" in vars(thing)
+            thing
+            for thing in vars(module).values()
+            if isinstance(thing, type)
+            and issubclass(thing, Rule)
+            and thing.__module__ == module.__name__
+            and "code" in vars(thing)
         ]
     return found
 
@@ -51,7 +55,9 @@ def rules() -> dict[str, Rule]:
             for key in (rule.name, *rule.aliases):
                 if key in names or rule.code in found:
                     other = names.get(key) or found[rule.code]
-                    raise BrokenRulePack(f"`{cls.__module__}` and `{type(other).__module__}` share `{key}` or `{rule.code}`")
+                    raise BrokenRulePack(
+                        f"`{cls.__module__}` and `{type(other).__module__}` share `{key}` or `{rule.code}`"
+                    )
                 names[key] = rule
             found[rule.code] = rule
     return dict(sorted(found.items()))

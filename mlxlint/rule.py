@@ -107,7 +107,7 @@ class InsertStatement:
     after: bool = True
 
 
-NodeEdit = Union[Replace, Span, Insert, InsertStatement]
+NodeEdit = Replace | Span | Insert | InsertStatement
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,12 @@ class Rule:
     severity: ClassVar[Severity]
     fixable: ClassVar[Fixable] = Fixable.NEVER
     message: ClassVar[str]
-    calls: ClassVar[frozenset[str] | None] = None  # last parts of the names whose calls visit_Call wants; None: every call
-    yields_to: ClassVar[tuple[str, ...]] = ()  # names of more specific rules: where one of them speaks, this one does not
+    calls: ClassVar[frozenset[str] | None] = (
+        None  # last parts of the names whose calls visit_Call wants; None: every call
+    )
+    yields_to: ClassVar[
+        tuple[str, ...]
+    ] = ()  # names of more specific rules: where one of them speaks, this one does not
     repro: ClassVar[Callable[..., Evidence] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -280,7 +284,7 @@ def raises(run: Callable[[], Any], *types: type[BaseException], text: str = "") 
 
     try:
         mx.eval(run())
-    except (types or (Exception,)) as error:
+    except types or (Exception,) as error:
         line = str(error).strip().partition("\n")[0][:160]
         return Observation(text.lower() in str(error).lower(), f"{type(error).__name__}: {line}")
     except Exception as error:  # another error than the one stated

@@ -31,7 +31,6 @@ def rename(old: str, new: str, name: str = "some-rule") -> Callable[[Source], li
     return lint
 
 
-
 def test_edits_of_different_findings_never_overlap() -> None:
     first, second, third = finding(Edit(0, 5, "a")), finding(Edit(3, 8, "b")), finding(Edit(5, 6, "c"))
     assert choose([third, second, first], unsafe=False) == [first, third]
@@ -83,7 +82,9 @@ edits = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6), st.text("ab\n"
 
 
 @given(edits)
-def test_any_set_of_findings_gives_a_text_in_which_each_chosen_edit_was_made(raw: Sequence[tuple[int, int, str]]) -> None:
+def test_any_set_of_findings_gives_a_text_in_which_each_chosen_edit_was_made(
+    raw: Sequence[tuple[int, int, str]],
+) -> None:
     text = "0123456789" * 4
     found = [finding(Edit(start, start + length, content)) for start, length, content in raw]
     chosen = choose(found, unsafe=False)

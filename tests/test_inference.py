@@ -27,7 +27,12 @@ def spell(value: v.Value) -> str:
     if isinstance(value, v.Either):
         return " | ".join(sorted(spell(m) for m in value.members))
     if isinstance(value, v.Array):
-        parts = [value.dtype or "", "array", "" if value.shape is None else spell_shape(value.shape), value.layout or ""]
+        parts = [
+            value.dtype or "",
+            "array",
+            "" if value.shape is None else spell_shape(value.shape),
+            value.layout or "",
+        ]
         return " ".join(p for p in parts if p)
     if isinstance(value, v.Foreign):
         return " ".join(p for p in (value.dtype or "", value.type) if p)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Optional
 
 import libcst as cst
 
@@ -18,7 +17,7 @@ class Arguments:
     def __init__(self, positional: tuple[Value, ...], keywords: Mapping[str, Value], starred: bool = False) -> None:
         self.positional, self.keywords, self.starred = positional, keywords, starred
 
-    def get(self, index: Optional[int], *names: str, default: Value = UNKNOWN) -> Value:
+    def get(self, index: int | None, *names: str, default: Value = UNKNOWN) -> Value:
         """The argument at a position or of one of some names; ``default`` when it surely is not there."""
         for name in names:
             if name in self.keywords:
@@ -27,7 +26,7 @@ class Arguments:
             return self.positional[index]
         return UNKNOWN if self.starred else default
 
-    def has(self, index: Optional[int], *names: str) -> bool:
+    def has(self, index: int | None, *names: str) -> bool:
         return any(n in self.keywords for n in names) or (index is not None and index < len(self.positional))
 
     def after(self, receiver: Value) -> Arguments:
@@ -50,7 +49,7 @@ class ArgumentNodes:
             elif not self.starred:
                 self.positional.append(arg)
 
-    def get(self, index: Optional[int], *names: str) -> Optional[cst.Arg]:
+    def get(self, index: int | None, *names: str) -> cst.Arg | None:
         """The argument node at a position or of one of some names."""
         for name in names:
             if name in self.keywords:

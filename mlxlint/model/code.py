@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional, Union
 
 import libcst as cst
 
@@ -17,7 +16,7 @@ MAX_ALTERNATIVES = 8
 class ModuleCode:
     """One module: its tree, what its top level binds, and the value of each expression in it."""
 
-    def __init__(self, name: str, path: Optional[Path], tree: cst.Module, text: str = "") -> None:
+    def __init__(self, name: str, path: Path | None, tree: cst.Module, text: str = "") -> None:
         self.name = name
         self.text = text
         self.path = path
@@ -42,7 +41,7 @@ class FunctionCode:
     """A ``def`` or ``lambda`` of the project."""
 
     def __init__(
-        self, node: Union[cst.FunctionDef, cst.Lambda], module: ModuleCode, owner: Optional[ClassCode], scopes: tuple[Env, ...]
+        self, node: cst.FunctionDef | cst.Lambda, module: ModuleCode, owner: ClassCode | None, scopes: tuple[Env, ...]
     ) -> None:
         self.node = node
         self.module = module
@@ -89,7 +88,7 @@ class FunctionCode:
                 known.append(value)
             old = self.seen.get(name)
             new = value if old is None else value if old is UNKNOWN else old if value is UNKNOWN else join(old, value)
-            if old is None or new is not old and new.key() != old.key():
+            if old is None or (new is not old and new.key() != old.key()):
                 self.seen[name] = new
                 changed = True
         if changed:
@@ -137,7 +136,7 @@ class ClassCode:
     def is_mlx_module(self) -> bool:
         return any(name.startswith("mlx.nn.") for name in self.ancestry()[1])
 
-    def method(self, name: str) -> Optional[FunctionCode]:
+    def method(self, name: str) -> FunctionCode | None:
         for code in self.ancestry()[0]:
             value = code.body.get(name)
             if isinstance(value, Function):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mlxlint.model.values import Array, Const, Foreign, Scalar, Value, scalar_type
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -13,7 +11,7 @@ INTEGERS = (*SIGNED, *UNSIGNED)
 DTYPES = ("bool_", *UNSIGNED, *SIGNED, *FLOATS, "complex64")
 
 
-def promote(a: Optional[str], b: Optional[str]) -> Optional[str]:
+def promote(a: str | None, b: str | None) -> str | None:
     """The dtype of an operation on two arrays; None when either is not known."""
     if a == b or a is None or b is None:
         return a if a == b else None
@@ -41,12 +39,12 @@ def _bits(dtype: str) -> int:
     return int(dtype.lstrip("uintfloabc_"))
 
 
-def of_scalar(value: Value) -> Optional[str]:
+def of_scalar(value: Value) -> str | None:
     """The dtype ``mx.array`` gives a Python scalar."""
     return {"bool": "bool_", "int": "int32", "float": "float32", "complex": "complex64"}.get(scalar_type(value) or "")
 
 
-def with_scalar(dtype: Optional[str], kind: str) -> Optional[str]:
+def with_scalar(dtype: str | None, kind: str) -> str | None:
     """The dtype of an array of ``dtype`` combined with a Python scalar of type ``kind``, which is weak."""
     if dtype is None:
         return None
@@ -59,17 +57,17 @@ def with_scalar(dtype: Optional[str], kind: str) -> Optional[str]:
     return dtype
 
 
-def floating(dtype: Optional[str]) -> Optional[str]:
+def floating(dtype: str | None) -> str | None:
     """The dtype of a function such as ``exp`` or ``mean`` of an array of ``dtype``."""
     return dtype if dtype is None or dtype in FLOATS or dtype == "complex64" else "float32"
 
 
-def of_numpy(dtype: Optional[str]) -> Optional[str]:
+def of_numpy(dtype: str | None) -> str | None:
     """The dtype ``mx.array`` gives NumPy data."""
     return {"bool": "bool_", "float64": "float32", "complex128": "complex64"}.get(dtype or "", dtype)
 
 
-def combine(a: Value, b: Value) -> Optional[str]:
+def combine(a: Value, b: Value) -> str | None:
     """The dtype of a binary operation of which at least one side is an MLX array."""
     if isinstance(a, Array) and isinstance(b, Array):
         return promote(a.dtype, b.dtype)

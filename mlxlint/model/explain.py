@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
-from mlxlint.model.values import Array, Class, Const, Foreign, Function, Instance, Name, Partial, Scalar, Sequence, Value, as_array
+from mlxlint.model.values import (
+    Array,
+    Class,
+    Const,
+    Foreign,
+    Function,
+    Instance,
+    Name,
+    Partial,
+    Scalar,
+    Sequence,
+    Value,
+    as_array,
+)
 
 _ALIASES = {"mlx.core.": "mx.", "mlx.nn.": "nn.", "mlx.optimizers.": "optim.", "numpy.": "np."}
 
@@ -41,13 +52,19 @@ def kind(value: Value) -> str:
 
 
 def _array(array: Array) -> str:
-    words = "a boolean mlx array" if array.dtype == "bool_" else f"an mlx array of {array.dtype}" if array.dtype else "an mlx array"
+    words = (
+        "a boolean mlx array"
+        if array.dtype == "bool_"
+        else f"an mlx array of {array.dtype}"
+        if array.dtype
+        else "an mlx array"
+    )
     if array.layout:
         words += ", " + array.layout.replace("_", "-")
     return words
 
 
-def origin(value: Value) -> Optional[str]:
+def origin(value: Value) -> str | None:
     """Where an array came from: "result of `mx.softmax`"; None when that is not known."""
     op = getattr(as_array(value) or value, "op", None)
     if op is None:

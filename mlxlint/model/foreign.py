@@ -5,8 +5,6 @@ What matters is which framework an object belongs to, so that nothing of theirs 
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mlxlint.model import shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.values import (
@@ -31,11 +29,19 @@ from mlxlint.model.values import (
 )
 
 TENSOR, NDARRAY, NUMPY_SCALAR = "torch.Tensor", "numpy.ndarray", "numpy.generic"
-_NUMPY_OBJECTS = frozenset("load dtype finfo iinfo errstate printoptions save savez savez_compressed savetxt set_printoptions seterr".split())
+_NUMPY_OBJECTS = frozenset(
+    """
+        load dtype finfo iinfo errstate printoptions save savez savez_compressed savetxt set_printoptions
+        seterr
+        """.split()
+)
 _DTYPE_AT = {"zeros": 1, "ones": 1, "empty": 1, "full": 2, "array": 1, "asarray": 1, "ascontiguousarray": 1}
-_NUMPY_BOOLS = frozenset("allclose array_equal isscalar issubdtype".split())
+_NUMPY_BOOLS = frozenset(["allclose", "array_equal", "isscalar", "issubdtype"])
 _BOOL_UFUNCS = frozenset(
-    "isnan isinf isfinite isin logical_and logical_or logical_not greater less equal not_equal greater_equal less_equal isclose".split()
+    """
+        isnan isinf isfinite isin logical_and logical_or logical_not greater less equal not_equal
+        greater_equal less_equal isclose
+        """.split()
 )
 
 
@@ -69,7 +75,11 @@ def numpy_function(name: str, args: Arguments) -> Value:
         shape = source.shape if isinstance(source, (Array, Foreign)) else None
         return Foreign(NDARRAY, dtype, shape)
     if name in ("zeros", "ones", "empty", "full"):
-        return Foreign(NDARRAY, dtype or ("float64" if name != "full" and unstated else None), shapes.of_values(args.get(0, "shape")))
+        return Foreign(
+            NDARRAY,
+            dtype or ("float64" if name != "full" and unstated else None),
+            shapes.of_values(args.get(0, "shape")),
+        )
     if name in _BOOL_UFUNCS:
         return Foreign(NDARRAY, "bool")
     if name == "flatnonzero":
@@ -77,11 +87,32 @@ def numpy_function(name: str, args: Arguments) -> Value:
     return Foreign(NDARRAY, dtype)
 
 
-_UFUNCS = frozenset("sqrt exp log log2 log10 sin cos tan abs power cbrt square float_power prod ceil floor".split())
+_UFUNCS = frozenset(
+    """
+    sqrt exp log log2 log10 sin cos tan abs power cbrt square float_power prod ceil floor
+    """.split()
+)
 _TORCH_OBJECTS = (
-    "torch.nn.", "torch.optim.", "torch.utils.", "torch.cuda", "torch.device", "torch.Generator", "torch.backends",
-    "torch.distributed", "torch.jit", "torch.autograd", "torch.set_", "torch.manual_seed", "torch.no_grad", "torch.inference_mode",
-    "torch.save", "torch.compile", "torch.get_", "torch.mps", "torch.Size", "torch.dtype",
+    "torch.nn.",
+    "torch.optim.",
+    "torch.utils.",
+    "torch.cuda",
+    "torch.device",
+    "torch.Generator",
+    "torch.backends",
+    "torch.distributed",
+    "torch.jit",
+    "torch.autograd",
+    "torch.set_",
+    "torch.manual_seed",
+    "torch.no_grad",
+    "torch.inference_mode",
+    "torch.save",
+    "torch.compile",
+    "torch.get_",
+    "torch.mps",
+    "torch.Size",
+    "torch.dtype",
 )
 
 
@@ -93,7 +124,16 @@ def torch_function(name: str, args: Arguments) -> Value:
         return Foreign(TENSOR)
     if name == "torch.load":
         return Dict(element=Foreign(TENSOR, confidence=LIKELY), confidence=LIKELY)
-    if name in ("torch.max", "torch.min", "torch.topk", "torch.sort", "torch.split", "torch.chunk", "torch.meshgrid", "torch.where"):
+    if name in (
+        "torch.max",
+        "torch.min",
+        "torch.topk",
+        "torch.sort",
+        "torch.split",
+        "torch.chunk",
+        "torch.meshgrid",
+        "torch.where",
+    ):
         return UNKNOWN if name != "torch.where" or len(args.positional) == 1 else Foreign(TENSOR)
     if name.startswith(_TORCH_OBJECTS):
         return Instance(name, None, args.positional, args.keywords)
@@ -102,7 +142,7 @@ def torch_function(name: str, args: Arguments) -> Value:
     return UNKNOWN
 
 
-def attribute(value: Foreign, name: str) -> Optional[Value]:
+def attribute(value: Foreign, name: str) -> Value | None:
     """A data attribute of a foreign object; None for methods."""
     if name == "shape":
         if value.shape is None:
@@ -119,8 +159,22 @@ def attribute(value: Foreign, name: str) -> Optional[Value]:
     return None
 
 
+def module_method(name: str) -> Value | None:
+    """The result of a method of a PyTorch module; None where it is not known."""
+    tensor = Foreign(TENSOR)
+    if name == "state_dict":
+        return Dict(element=tensor)
+    if name in ("parameters", "buffers"):
+        return Sequence("iterator", None, tensor)
+    if name in ("named_parameters", "named_buffers"):
+        return Sequence("iterator", None, Sequence("tuple", (Scalar("str"), tensor)))
+    return None
+
+
 _SCALAR_METHODS = frozenset({"item", "dim", "numel", "nelement", "element_size", "storage_offset", "get_device"})
-_PLAIN = frozenset({"tolist", "max", "min", "sort", "topk", "split", "chunk", "unbind", "nonzero", "save", "tobytes", "tofile"})
+_PLAIN = frozenset(
+    {"tolist", "max", "min", "sort", "topk", "split", "chunk", "unbind", "nonzero", "save", "tobytes", "tofile"}
+)
 
 
 def method(value: Foreign, name: str, args: Arguments) -> Value:
@@ -138,7 +192,11 @@ def method(value: Foreign, name: str, args: Arguments) -> Value:
             return UNKNOWN
         if name == "astype":
             dtype = args.get(0, "dtype")
-            text = dtype.name[6:].rstrip("_") if isinstance(dtype, Name) and dtype.name.startswith("numpy.") else constant(dtype, str)
+            text = (
+                dtype.name[6:].rstrip("_")
+                if isinstance(dtype, Name) and dtype.name.startswith("numpy.")
+                else constant(dtype, str)
+            )
             return Foreign(NDARRAY, text, value.shape)
         if name in ("copy", "reshape", "transpose", "flatten", "ravel", "clip", "round", "squeeze", "repeat", "take"):
             return Foreign(NDARRAY, value.dtype)
@@ -146,18 +204,32 @@ def method(value: Foreign, name: str, args: Arguments) -> Value:
     return UNKNOWN
 
 
-_BUILTIN_TYPES = {"int": "int", "float": "float", "bool": "bool", "str": "str", "len": "int", "repr": "str", "ord": "int", "chr": "str",
-                  "hash": "int", "id": "int", "round": None, "abs": None, "isinstance": "bool", "hasattr": "bool", "callable": "bool",
-                  "issubclass": "bool", "any": "bool", "all": "bool", "format": "str", "bytes": "bytes", "input": "str", "ascii": "str"}  # fmt: skip
+_BUILTIN_TYPES = {
+    "int": "int", "float": "float", "bool": "bool", "str": "str", "len": "int", "repr": "str",
+    "ord": "int", "chr": "str", "hash": "int", "id": "int", "isinstance": "bool", "hasattr": "bool",
+    "callable": "bool", "issubclass": "bool", "any": "bool", "all": "bool", "format": "str", "bytes": "bytes",
+    "input": "str", "ascii": "str",
+}  # fmt: skip
 
 
 def builtin(name: str, args: Arguments) -> Value:
     """The result of a builtin function."""
     first = args.get(0)
     if name in ("len",) and isinstance(first, (Array, Sequence)):
-        known = first.shape[0] if isinstance(first, Array) and first.shape else len(first.items) if isinstance(first, Sequence) and first.items is not None else None
+        known = (
+            first.shape[0]
+            if isinstance(first, Array) and first.shape
+            else len(first.items)
+            if isinstance(first, Sequence) and first.items is not None
+            else None
+        )
         return Const(known) if isinstance(known, int) else Scalar("int")
-    if name in ("int", "float", "bool", "str") and isinstance(first, Const) and isinstance(first.value, (int, float, bool)) and len(args.positional) == 1:
+    if (
+        name in ("int", "float", "bool", "str")
+        and isinstance(first, Const)
+        and isinstance(first.value, (int, float, bool))
+        and len(args.positional) == 1
+    ):
         try:
             return Const({"int": int, "float": float, "bool": bool, "str": str}[name](first.value))
         except (ValueError, OverflowError):
@@ -177,7 +249,11 @@ def builtin(name: str, args: Arguments) -> Value:
     if name == "enumerate":
         return Sequence("iterator", None, Sequence("tuple", (Scalar("int"), iterate(first))))
     if name == "zip":
-        return Sequence("iterator", None, Sequence("tuple", tuple(iterate(v) for v in args.positional)) if not args.starred else UNKNOWN)
+        return Sequence(
+            "iterator",
+            None,
+            Sequence("tuple", tuple(iterate(v) for v in args.positional)) if not args.starred else UNKNOWN,
+        )
     if name == "range":
         return Sequence("iterator", None, Scalar("int"))
     if name == "map" and args.positional:
@@ -238,11 +314,17 @@ def iterate(value: Value) -> Value:
 def container_method(value: Value, name: str, args: Arguments) -> Value:
     """The result of a method of a list, dict, tuple or string."""
     if isinstance(value, Dict):
-        element = join_all([*value.items.values(), value.element]) if value.items and value.element is not UNKNOWN else value.element
+        element = (
+            join_all([*value.items.values(), value.element])
+            if value.items and value.element is not UNKNOWN
+            else value.element
+        )
         if value.items and value.element is UNKNOWN:
             element = UNKNOWN
         if name == "items":
-            return Sequence("iterator", None, Sequence("tuple", (Scalar("str", LIKELY) if value.items else UNKNOWN, element)))
+            return Sequence(
+                "iterator", None, Sequence("tuple", (Scalar("str", LIKELY) if value.items else UNKNOWN, element))
+            )
         if name == "values":
             return Sequence("iterator", None, element)
         if name in ("get", "pop", "setdefault"):
@@ -274,5 +356,3 @@ def container_method(value: Value, name: str, args: Arguments) -> Value:
             return Scalar("int")
         return Scalar("bytes" if name == "encode" else "str")
     return UNKNOWN
-
-

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
-from mlxlint.model import shapes
+from mlxlint.model import foreign, shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode
 from mlxlint.model.values import (
@@ -28,19 +26,23 @@ CONVOLUTIONS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "Co
 POOLS = {f"{kind}Pool{n}d": n + 2 for kind in ("Max", "Avg") for n in (1, 2, 3)}
 RECURRENT = ("RNN", "GRU")
 SAME_SHAPE = frozenset(
-    """BatchNorm LayerNorm RMSNorm GroupNorm InstanceNorm Dropout Dropout2d Dropout3d ReLU ReLU6 GELU SiLU Sigmoid Tanh ELU
-    CELU SELU LeakyReLU PReLU Softplus Softsign Softmax LogSoftmax LogSigmoid Hardswish HardTanh HardShrink Softmin Mish Step
-    RoPE Identity SoftShrink Softshrink ALiBi SinusoidalPositionalEncoding""".split()
+    """
+        BatchNorm LayerNorm RMSNorm GroupNorm InstanceNorm Dropout Dropout2d Dropout3d ReLU ReLU6 GELU SiLU
+        Sigmoid Tanh ELU CELU SELU LeakyReLU PReLU Softplus Softsign Softmax LogSoftmax LogSigmoid Hardswish
+        HardTanh HardShrink Softmin Mish Step RoPE Identity SoftShrink Softshrink ALiBi
+        SinusoidalPositionalEncoding
+        """.split()
 )
 WEIGHTS = frozenset({"weight", "bias", "scales", "biases", "running_mean", "running_var", "Wx", "Wh", "b", "bhn"})
 LOSSES_PREFIX = "mlx.nn.losses."
 SCHEDULE = "mlx.optimizers.schedulers.schedule"  # what the functions that make schedules return
 SCHEDULES = frozenset(
-    f"mlx.optimizers.{name}" for name in ("cosine_decay", "exponential_decay", "join_schedules", "linear_schedule", "step_decay")
+    f"mlx.optimizers.{name}"
+    for name in ("cosine_decay", "exponential_decay", "join_schedules", "linear_schedule", "step_decay")
 )
 
 
-def call(instance: Instance, args: Arguments) -> Optional[Value]:
+def call(instance: Instance, args: Arguments) -> Value | None:
     """The result of calling an instance of a ``mlx.nn`` layer; None for a layer of which nothing is known."""
     layer = instance.type.rpartition(".")[2]
     x = as_array(args.get(0, "x")) or Array(confidence=LIKELY)
@@ -56,9 +58,16 @@ def call(instance: Instance, args: Arguments) -> Optional[Value]:
         return Array("float32" if layer == "Embedding" else None, shape, confidence=CERTAIN)
     if layer in CONVOLUTIONS or layer in POOLS:
         rank = CONVOLUTIONS.get(layer) or POOLS[layer]
-        channels = shapes.size(_construct(instance, 1, "out_channels")) if layer in CONVOLUTIONS else (x.shape or (None,))[-1]
+        channels = (
+            shapes.size(_construct(instance, 1, "out_channels")) if layer in CONVOLUTIONS else (x.shape or (None,))[-1]
+        )
         batch = x.shape[0] if x.shape else None
-        return Array(dtype, (batch, *(None,) * (rank - 2), channels), "channels_last" if rank > 3 else None, confidence=confidence)
+        return Array(
+            dtype,
+            (batch, *(None,) * (rank - 2), channels),
+            "channels_last" if rank > 3 else None,
+            confidence=confidence,
+        )
     if layer == "Upsample":
         shape = None if x.shape is None else (x.shape[0], *(None,) * (len(x.shape) - 2), x.shape[-1])
         return Array(dtype, shape, "channels_last" if x.rank in (4, 5) else None, confidence=confidence)
@@ -73,11 +82,11 @@ def _construct(instance: Instance, index: int, name: str) -> Value:
     return instance.keywords.get(name, instance.args[index] if index < len(instance.args) else UNKNOWN)
 
 
-def _last(shape: Optional[Shape], size: Value) -> Optional[Shape]:
+def _last(shape: Shape | None, size: Value) -> Shape | None:
     return None if not shape else (*shape[:-1], shapes.size(size))
 
 
-def attribute(instance: Instance, name: str) -> Optional[Value]:
+def attribute(instance: Instance, name: str) -> Value | None:
     """A data attribute of a layer or an optimizer; None for methods and what is not known."""
     if instance.type.startswith("mlx.nn."):
         if name in WEIGHTS:
@@ -96,13 +105,13 @@ def attribute(instance: Instance, name: str) -> Optional[Value]:
     return None
 
 
-def function(name: str, args: Arguments) -> Optional[Value]:
+def function(name: str, args: Arguments) -> Value | None:
     """The result of a function of ``mlx.nn``, ``mlx.optimizers`` or ``mlx.utils``; None when not known here."""
     if name.startswith(LOSSES_PREFIX):
         reduction = args.get(None, "reduction", default=Const("none"))
         reduced = constant(reduction, str) in ("mean", "sum")
         target = as_array(args.get(1, "targets"))
-        shape: Optional[Shape] = () if reduced else (target.shape if target is not None else None)
+        shape: Shape | None = () if reduced else (target.shape if target is not None else None)
         return Array(None, shape)
     if name.startswith("mlx.nn.init."):
         return None
@@ -118,7 +127,12 @@ def function(name: str, args: Arguments) -> Optional[Value]:
         return Sequence("tuple", (Tree("gradients"), Array("float32", ())))
     if name == "mlx.utils.tree_flatten":
         return Sequence("list", None, Sequence("tuple", (Scalar("str"), Array(confidence=LIKELY))))
-    if name in ("mlx.utils.tree_map", "mlx.utils.tree_map_with_path", "mlx.utils.tree_unflatten", "mlx.utils.tree_merge"):
+    if name in (
+        "mlx.utils.tree_map",
+        "mlx.utils.tree_map_with_path",
+        "mlx.utils.tree_unflatten",
+        "mlx.utils.tree_merge",
+    ):
         tree = args.get(1, "tree")
         return tree if isinstance(tree, (Tree, Dict)) else Tree()
     return None
@@ -128,13 +142,29 @@ def _is_mlx(code: ClassCode) -> bool:
     return any(name.startswith(("mlx.", "mlx_lm.")) or name == "?" for name in code.ancestry()[1])
 
 
-def method(instance: Instance, name: str, args: Arguments, receiver: Value) -> Optional[Value]:
+def _is_torch(instance: Instance) -> bool:
+    names = [instance.type] if instance.code is None else instance.code.ancestry()[1]
+    return any(name.startswith("torch.nn.") for name in names)
+
+
+def method(instance: Instance, name: str, args: Arguments, receiver: Value) -> Value | None:
     """The result of a method inherited from ``mlx.nn.Module`` or of an optimizer; None when not known here."""
     if instance.type.startswith("torch.") or (instance.code is not None and not _is_mlx(instance.code)):
-        return None
+        return foreign.module_method(name) if _is_torch(instance) else None
     if name in ("parameters", "trainable_parameters"):
         return Tree("parameters")
-    if name in ("freeze", "unfreeze", "train", "eval", "update", "load_weights", "apply", "set_dtype", "update_modules", "apply_to_modules"):
+    if name in (
+        "freeze",
+        "unfreeze",
+        "train",
+        "eval",
+        "update",
+        "load_weights",
+        "apply",
+        "set_dtype",
+        "update_modules",
+        "apply_to_modules",
+    ):
         return receiver if instance.type.startswith("mlx.nn.") or instance.code is not None else Const(None)
     if name == "apply_gradients":
         given = args.get(1, "parameters")

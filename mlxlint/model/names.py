@@ -7,10 +7,12 @@ from functools import lru_cache
 from mlxlint.model import api
 
 _FOREIGN_MODULES = frozenset(
-    """torch torch.nn torch.nn.functional torch.nn.init torch.nn.utils torch.optim torch.optim.lr_scheduler torch.utils
-    torch.utils.data torch.cuda torch.linalg torch.fft torch.distributed torch.autograd torch.backends torch.jit torch.mps
-    torch.special torch.random torch.nn.parameter torch.amp torch.utils.checkpoint
-    numpy numpy.random numpy.linalg numpy.fft numpy.testing""".split()
+    """
+        torch torch.nn torch.nn.functional torch.nn.init torch.nn.utils torch.optim torch.optim.lr_scheduler
+        torch.utils torch.utils.data torch.cuda torch.linalg torch.fft torch.distributed torch.autograd
+        torch.backends torch.jit torch.mps torch.special torch.random torch.nn.parameter torch.amp
+        torch.utils.checkpoint numpy numpy.random numpy.linalg numpy.fft numpy.testing
+        """.split()
 )
 
 

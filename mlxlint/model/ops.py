@@ -6,21 +6,23 @@ An operation not listed here returns what the API data says of it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
 
 from mlxlint.model import dtypes, shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.values import (
+    CERTAIN,
     LIKELY,
     NONE,
     UNKNOWN,
     Array,
     Const,
+    Dict,
     Foreign,
     Name,
     Scalar,
     Sequence,
     Shape,
+    Size,
     Value,
     arrays,
     as_array,
@@ -40,7 +42,7 @@ def operation(*names: str) -> Callable[[Operation], Operation]:
     return register
 
 
-def dtype_of(value: Value) -> Optional[str]:
+def dtype_of(value: Value) -> str | None:
     """The dtype named by a value such as ``mx.float16``."""
     if isinstance(value, Name) and value.name.startswith("mlx.core."):
         name = value.name[9:]
@@ -54,14 +56,18 @@ def _first(args: Arguments) -> Array:
     return found if found is not None else Array(confidence=LIKELY)
 
 
-def _keepdims(args: Arguments, index: Optional[int]) -> Optional[bool]:
+def _keepdims(args: Arguments, index: int | None) -> bool | None:
     value = args.get(index, "keepdims", default=Const(False))
     return constant(value, bool) if isinstance(value, Const) else None
 
 
-@operation(*"""abs ceil floor negative positive round sign square real imag conj conjugate stop_gradient contiguous sort
-    roll tril triu flip clip trunc nan_to_num cummax cummin bitwise_invert logical_not isnan isinf isfinite isneginf isposinf
-    to_fp8 from_fp8 zeros_like ones_like empty_like""".split())
+@operation(
+    *"""
+        abs ceil floor negative positive round sign square real imag conj conjugate stop_gradient contiguous
+        sort roll tril triu flip clip trunc nan_to_num cummax cummin bitwise_invert logical_not isnan isinf
+        isfinite isneginf isposinf to_fp8 from_fp8 zeros_like ones_like empty_like
+        """.split()
+)
 def same(name: str, args: Arguments) -> Value:
     """Elementwise, or reordering within the shape: dtype and shape stay."""
     a = _first(args)
@@ -72,13 +78,19 @@ def same(name: str, args: Arguments) -> Value:
         for bound in (args.get(1, "a_min"), args.get(2, "a_max")):
             if not (isinstance(bound, Const) and bound.value is None):
                 dtype = dtypes.combine(Array(dtype), bound)
+    elif name in ("abs", "real", "imag") and dtype == "complex64":
+        dtype = "float32"
     layout = None if name in ("real", "imag") else a.layout
     return Array(dtype, a.shape, layout, confidence=a.confidence)
 
 
-@operation(*"""exp log log2 log10 log1p expm1 sqrt rsqrt sigmoid tanh sin cos tan arcsin arccos arctan sinh cosh arcsinh
-    arccosh arctanh asin acos atan asinh acosh atanh erf erfinv reciprocal softmax degrees radians logcumsumexp
-    """.split())
+@operation(
+    *"""
+        exp log log2 log10 log1p expm1 sqrt rsqrt sigmoid tanh sin cos tan arcsin arccos arctan sinh cosh
+        arcsinh arccosh arctanh asin acos atan asinh acosh atanh erf erfinv reciprocal softmax degrees radians
+        logcumsumexp
+        """.split()
+)
 def floating(name: str, args: Arguments) -> Value:
     a = _first(args)
     return Array(dtypes.floating(a.dtype), a.shape, a.layout, confidence=a.confidence)
@@ -87,19 +99,32 @@ def floating(name: str, args: Arguments) -> Value:
 @operation("cumsum", "cumprod", "cumulative_sum", "cumulative_prod")
 def cumulative(name: str, args: Arguments) -> Value:
     a = _first(args)
-    shape = (None,) if isinstance(args.get(1, "axis", default=NONE), Const) and not args.has(1, "axis") and a.rank != 1 else a.shape
+    shape = (
+        (None,)
+        if isinstance(args.get(1, "axis", default=NONE), Const) and not args.has(1, "axis") and a.rank != 1
+        else a.shape
+    )
     return Array("int32" if a.dtype == "bool_" else a.dtype, shape, confidence=a.confidence)
 
 
-@operation(*"""add subtract multiply divide power pow maximum minimum floor_divide remainder arctan2 atan2 logaddexp
-    greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor isclose
-    bitwise_and bitwise_or bitwise_xor left_shift right_shift bitwise_left_shift bitwise_right_shift""".split())
+@operation(
+    *"""
+        add subtract multiply divide power pow maximum minimum floor_divide remainder arctan2 atan2 logaddexp
+        greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor isclose
+        bitwise_and bitwise_or bitwise_xor left_shift right_shift bitwise_left_shift bitwise_right_shift
+        """.split()
+)
 def binary(name: str, args: Arguments) -> Value:
     return combine(name, args.get(0, "a"), args.get(1, "b"))
 
 
-_COMPARISONS = frozenset("greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor isclose > >= < <= == !=".split())
-_FLOATING = frozenset("divide arctan2 atan2 logaddexp /".split())
+_COMPARISONS = frozenset(
+    """
+        greater greater_equal less less_equal equal not_equal logical_and logical_or logical_xor isclose > >=
+        < <= == !=
+        """.split()
+)
+_FLOATING = frozenset(["divide", "arctan2", "atan2", "logaddexp", "/"])
 
 
 def combine(name: str, a: Value, b: Value) -> Array:
@@ -115,7 +140,7 @@ def combine(name: str, a: Value, b: Value) -> Array:
         confidence = right.confidence
     x, y = left or a, right or b
     if name in _COMPARISONS:
-        dtype: Optional[str] = "bool_"
+        dtype: str | None = "bool_"
     else:
         dtype = dtypes.combine(x, y)
         if name in _FLOATING:
@@ -125,13 +150,17 @@ def combine(name: str, a: Value, b: Value) -> Array:
     return Array(dtype, shape, layouts.pop() if len(layouts) == 1 else None, confidence=confidence)
 
 
-def _shape(value: Value) -> Optional[Shape]:
+def _shape(value: Value) -> Shape | None:
     if isinstance(value, (Array, Foreign)):
         return value.shape
     return () if isinstance(value, (Const, Scalar)) else None
 
 
-@operation(*"sum prod max min mean var std all any logsumexp median argmax argmin count_nonzero norm".split())
+@operation(
+    *"""
+    sum prod max min mean var std all any logsumexp median argmax argmin count_nonzero norm
+    """.split()
+)
 def reduction(name: str, args: Arguments) -> Value:
     a = _first(args)
     keep_at = 3 if name == "norm" else 2
@@ -139,7 +168,9 @@ def reduction(name: str, args: Arguments) -> Value:
     keep = _keepdims(args, keep_at)
     shape = shapes.reduce(a.shape, axis, keep) if keep is not None else None
     if name in ("sum", "prod"):
-        dtype = {"bool_": "int32", "uint8": "uint32", "uint16": "uint32", "int8": "int32", "int16": "int32"}.get(a.dtype or "", a.dtype)
+        dtype = {"bool_": "int32", "uint8": "uint32", "uint16": "uint32", "int8": "int32", "int16": "int32"}.get(
+            a.dtype or "", a.dtype
+        )
     else:
         dtype = {"all": "bool_", "any": "bool_", "argmax": "uint32", "argmin": "uint32", "max": a.dtype, "min": a.dtype,
                  "count_nonzero": None}.get(name, dtypes.floating(a.dtype))  # fmt: skip
@@ -166,7 +197,7 @@ def array(name: str, args: Arguments) -> Value:
     return Array(dtype or literal_dtype(data), literal_shape(data))
 
 
-def literal_dtype(data: Value) -> Optional[str]:
+def literal_dtype(data: Value) -> str | None:
     """The dtype ``mx.array`` infers for data."""
     if isinstance(data, Array):
         return data.dtype
@@ -181,7 +212,7 @@ def literal_dtype(data: Value) -> Optional[str]:
     return dtypes.of_scalar(data)
 
 
-def literal_shape(data: Value) -> Optional[Shape]:
+def literal_shape(data: Value) -> Shape | None:
     if isinstance(data, (Array, Foreign)):
         return data.shape
     if isinstance(data, Sequence):
@@ -195,18 +226,27 @@ def literal_shape(data: Value) -> Optional[Shape]:
     return () if scalar_type(data) in ("int", "float", "bool", "complex") else None
 
 
+@operation("load")
+def load(name: str, args: Arguments) -> Value:
+    """A file's arrays by name; a ``.npy`` file holds one array."""
+    if args.has(2, "return_metadata"):
+        return UNKNOWN
+    path = constant(args.get(0, "file"), str)
+    if path is not None and path.endswith(".npy"):
+        return Array()
+    known = path is not None and path.endswith((".safetensors", ".npz", ".gguf"))
+    return Dict(element=Array(), confidence=CERTAIN if known else LIKELY)
+
+
 @operation("zeros", "ones", "full", "empty")
 def filled(name: str, args: Arguments) -> Value:
     shape = shapes.of_values(args.get(0, "shape"))
     at = 2 if name == "full" else 1
-    if name == "full":
-        fallback = literal_dtype(args.get(1, "vals", "fill_value"))
-    else:
-        fallback = "float32"
+    fallback = literal_dtype(args.get(1, "vals", "fill_value")) if name == "full" else "float32"
     return Array(_dtype_argument(args, at, fallback), shape)
 
 
-def _dtype_argument(args: Arguments, index: Optional[int], fallback: Optional[str]) -> Optional[str]:
+def _dtype_argument(args: Arguments, index: int | None, fallback: str | None) -> str | None:
     given = args.get(index, "dtype", default=NONE)
     if isinstance(given, Const) and given.value is None:
         return fallback
@@ -245,18 +285,26 @@ def where(name: str, args: Arguments) -> Value:
     condition, a, b = args.get(0, "condition"), args.get(1, "x"), args.get(2, "y")
     if not args.has(1, "x") and not args.starred:
         return UNKNOWN
-    value = combine("add", a, b) if as_array(a) or as_array(b) else Array(
-        dtypes.of_scalar(a) if dtypes.of_scalar(a) == dtypes.of_scalar(b) else None, ()
+    value = (
+        combine("add", a, b)
+        if as_array(a) or as_array(b)
+        else Array(dtypes.of_scalar(a) if dtypes.of_scalar(a) == dtypes.of_scalar(b) else None, ())
     )
     mask = as_array(condition)
-    return Array(value.dtype, shapes.broadcast(value.shape, mask.shape if mask else None), value.layout,
-                 confidence=value.confidence)
+    return Array(
+        value.dtype,
+        shapes.broadcast(value.shape, mask.shape if mask else None),
+        value.layout,
+        confidence=value.confidence,
+    )
 
 
 @operation("astype", "view")
 def astype(name: str, args: Arguments) -> Value:
     a = _first(args)
-    return Array(dtype_of(args.get(1, "dtype")), a.shape if name == "astype" else None, a.layout, confidence=a.confidence)
+    return Array(
+        dtype_of(args.get(1, "dtype")), a.shape if name == "astype" else None, a.layout, confidence=a.confidence
+    )
 
 
 @operation("reshape")
@@ -273,7 +321,7 @@ def flatten(name: str, args: Arguments) -> Value:
     a = _first(args)
     start, end = args.get(1, "start_axis", default=Const(0)), args.get(2, "end_axis", default=Const(-1))
     low, high = constant(start, int), constant(end, int)
-    shape: Optional[Shape] = None
+    shape: Shape | None = None
     if a.shape is not None and low is not None and high is not None:
         low, high = low % max(len(a.shape), 1), high % max(len(a.shape), 1)
         shape = (*a.shape[:low], None, *a.shape[high + 1 :])
@@ -302,7 +350,7 @@ def transpose(name: str, args: Arguments) -> Value:
     return Array(a.dtype, shape, _permuted_layout(a.layout, numbers), confidence=a.confidence)
 
 
-def _permuted_layout(layout: Optional[str], order: tuple[int, ...]) -> Optional[str]:
+def _permuted_layout(layout: str | None, order: tuple[int, ...]) -> str | None:
     n = len(order)
     if n not in (3, 4, 5):
         return None
@@ -332,7 +380,12 @@ def exchange(name: str, args: Arguments) -> Value:
         order[one], order[two] = order[two], order[one]
     else:
         order.insert(two % rank, order.pop(one % rank))
-    return Array(a.dtype, shapes.permute(a.shape, tuple(order)), _permuted_layout(a.layout, tuple(order)), confidence=a.confidence)
+    return Array(
+        a.dtype,
+        shapes.permute(a.shape, tuple(order)),
+        _permuted_layout(a.layout, tuple(order)),
+        confidence=a.confidence,
+    )
 
 
 @operation("expand_dims")
@@ -355,7 +408,9 @@ def squeeze(name: str, args: Arguments) -> Value:
     a = _first(args)
     if a.shape is None or not args.has(1, "axis"):
         known = a.shape is not None and all(isinstance(s, int) for s in a.shape)
-        return Array(a.dtype, tuple(s for s in a.shape if s != 1) if known and a.shape else None, confidence=a.confidence)
+        return Array(
+            a.dtype, tuple(s for s in a.shape if s != 1) if known and a.shape else None, confidence=a.confidence
+        )
     return Array(a.dtype, shapes.reduce(a.shape, args.get(1, "axis"), False), confidence=a.confidence)
 
 
@@ -377,17 +432,19 @@ def joining(name: str, args: Arguments) -> Value:
     rank, shape = found[0].rank, None
     if rank is not None and all(a.rank == rank for a in found):
         sizes = [set(parts) for parts in zip(*(a.shape or () for a in found))]
-        merged: list[object] = [s.pop() if len(s) == 1 else None for s in sizes]
+        merged: list[Size] = [s.pop() if len(s) == 1 else None for s in sizes]
         at = shapes.axes(args.get(1, "axis", default=Const(0)), rank + (name == "stack"))
         if name == "stack":
             count = len(sequence.items) if isinstance(sequence, Sequence) and sequence.items is not None else None
-            shape = tuple([*merged[: at[0]], count, *merged[at[0] :]]) if at else (None,) * (rank + 1)
+            shape = (*merged[: at[0]], count, *merged[at[0] :]) if at else (None,) * (rank + 1)
         else:
             shape = tuple(None if at is None or i == at[0] else s for i, s in enumerate(merged))
     layouts = {a.layout for a in found}
     layout = layouts.pop() if len(layouts) == 1 and name != "stack" else None
     whole = len(found) == len(_listed(sequence))
-    return Array(dtype if whole else None, shape if whole else None, layout, confidence=min(a.confidence for a in found))  # type: ignore[arg-type]
+    return Array(
+        dtype if whole else None, shape if whole else None, layout, confidence=min(a.confidence for a in found)
+    )
 
 
 @operation("split", "unstack")
@@ -432,7 +489,7 @@ def matmul(name: str, args: Arguments) -> Value:
         dtype = found[0].dtype if found and all(x.dtype == found[0].dtype for x in found) else None
         return Array(dtype)
     dtype = dtypes.promote(a.dtype, b.dtype) if a is not None and b is not None else None
-    shape: Optional[Shape] = None
+    shape: Shape | None = None
     if name in ("matmul", "@") and a is not None and b is not None and a.shape is not None and b.shape is not None:
         if len(a.shape) >= 2 and len(b.shape) >= 2:
             batch = shapes.broadcast(a.shape[:-2], b.shape[:-2])
@@ -445,7 +502,7 @@ def matmul(name: str, args: Arguments) -> Value:
 def take(name: str, args: Arguments) -> Value:
     a, indices = _first(args), args.get(1, "indices")
     at = as_array(indices)
-    shape: Optional[Shape] = None
+    shape: Shape | None = None
     if args.has(2, "axis") and a.shape is not None and at is not None and at.shape is not None:
         axis = shapes.axes(args.get(2, "axis"), len(a.shape))
         shape = (*a.shape[: axis[0]], *at.shape, *a.shape[axis[0] + 1 :]) if axis else None
@@ -458,13 +515,19 @@ def along_axis(name: str, args: Arguments) -> Value:
     return Array(a.dtype, a.shape if name.startswith("put") else (at.shape if at else None), confidence=a.confidence)
 
 
-@operation(*"repeat tile pad diag diagonal trace diff as_strided unflatten atleast_1d atleast_2d atleast_3d unique".split())
+@operation(
+    *"""
+        repeat tile pad diag diagonal trace diff as_strided unflatten atleast_1d atleast_2d atleast_3d unique
+        """.split()
+)
 def reshaping(name: str, args: Arguments) -> Value:
     a = _first(args)
     rank = {"trace": 0, "diff": a.rank, "pad": a.rank, "tile": None, "unique": 1}.get(name)
     if name == "repeat":
         rank = a.rank if args.has(2, "axis") else 1
-    return Array(a.dtype, None if rank is None else (None,) * rank, a.layout if name == "pad" else None, confidence=a.confidence)
+    return Array(
+        a.dtype, None if rank is None else (None,) * rank, a.layout if name == "pad" else None, confidence=a.confidence
+    )
 
 
 RANDOM = {"uniform": 2, "normal": 0, "truncated_normal": 2, "laplace": 0, "gumbel": 0, "randint": 2, "bernoulli": 1}
@@ -496,7 +559,7 @@ def fourier(name: str, args: Arguments) -> Value:
     return Array(dtype, None if a.rank is None or name.endswith("freq") else (None,) * a.rank, confidence=a.confidence)
 
 
-def core(name: str, args: Arguments) -> Optional[Value]:
+def core(name: str, args: Arguments) -> Value | None:
     """The result of the function ``mlx.core.NAME``; None when this module does not know it."""
     if name.startswith("random.") and name != "random.seed" and name != "random.state":
         return random(name[7:], args)
@@ -510,15 +573,18 @@ def core(name: str, args: Arguments) -> Optional[Value]:
 
 # Functions of PyTorch that mlx.core lacks, read as they were meant.
 TORCH_FUNCTIONS = frozenset(
-    """cat bmm mm clamp gather index_select masked_fill rand randn rand_like randn_like randperm relu repeat_interleave
-    tensor as_tensor unsqueeze permute hstack vstack mul div sub neg t movedim bincount cdist log_softmax normalize""".split()
+    """
+        cat bmm mm clamp gather index_select masked_fill rand randn rand_like randn_like randperm relu
+        repeat_interleave tensor as_tensor unsqueeze permute hstack vstack mul div sub neg t movedim bincount
+        cdist log_softmax normalize
+        """.split()
 )
 
 
 ARRAY_RESULTS = frozenset({"dtype", "shape", "ndim", "size", "nbytes", "itemsize"})
 
 
-def attribute(array: Array, name: str) -> Optional[Value]:
+def attribute(array: Array, name: str) -> Value | None:
     """A data attribute of an array; None for methods."""
     if name == "shape":
         if array.shape is None:
@@ -565,12 +631,26 @@ def method(receiver: Array, name: str, args: Arguments) -> Value:
 
 
 # Methods of PyTorch's tensors that arrays lack. The code raises there; what follows is read as it was meant.
-_CASTS = {"float": "float32", "half": "float16", "long": "int64", "int": "int32", "bool": "bool_", "bfloat16": "bfloat16"}
-_KEEPING = frozenset("clone contiguous cpu cuda detach clamp masked_fill relu neg".split())
-TENSOR_METHODS = _CASTS.keys() | _KEEPING | frozenset(
-    """unsqueeze permute expand expand_as gather index_select masked_select scatter scatter_add index_add repeat
-    repeat_interleave flip roll t to type type_as pow mul div sub add matmul mm bmm softmax sigmoid tanh view_as reshape_as
-    tril triu eq ne lt le gt ge logical_and logical_or logical_not where clip""".split()
+_CASTS = {
+    "float": "float32",
+    "half": "float16",
+    "long": "int64",
+    "int": "int32",
+    "bool": "bool_",
+    "bfloat16": "bfloat16",
+}
+_KEEPING = frozenset(["clone", "contiguous", "cpu", "cuda", "detach", "clamp", "masked_fill", "relu", "neg"])
+TENSOR_METHODS = (
+    _CASTS.keys()
+    | _KEEPING
+    | frozenset(
+        """
+            unsqueeze permute expand expand_as gather index_select masked_select scatter scatter_add index_add
+            repeat repeat_interleave flip roll t to type type_as pow mul div sub add matmul mm bmm softmax
+            sigmoid tanh view_as reshape_as tril triu eq ne lt le gt ge logical_and logical_or logical_not
+            where clip
+            """.split()
+    )
 )
 
 
@@ -582,10 +662,9 @@ def _tensor_method(receiver: Array, name: str) -> Value:
     return Array(dtype, shape, confidence=receiver.confidence)
 
 
-def index(array: Array, parts: list[Optional[Value]]) -> Array:
+def index(array: Array, parts: list[Value | None]) -> Array:
     """The result of reading ``array[parts]``; a part is None for a slice."""
     masks = [p for p in parts if p is not None and any(a.dtype == "bool_" for a in arrays(p))]
     shape = None if masks else shapes.index(array.shape, parts)
     layout = array.layout if shape is not None and array.shape is not None and len(shape) == len(array.shape) else None
     return Array(array.dtype, shape, layout, confidence=array.confidence)
-

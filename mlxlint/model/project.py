@@ -6,11 +6,11 @@ environment (``site-packages``) is not the project's, and is known by name only.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Optional
 
 import libcst as cst
 
@@ -24,7 +24,9 @@ from mlxlint.source import Source, UnreadableText
 
 MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
 MAX_IMPORTERS = 40
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?[ \t]*([\w, \t]*)|import[ \t]+([\w., \t]+))", re.MULTILINE)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?[ \t]*([\w, \t]*)|import[ \t]+([\w., \t]+))", re.MULTILINE
+)
 _OUTSIDE = ("site-packages", "dist-packages")
 
 
@@ -33,15 +35,15 @@ class Project:
 
     def __init__(self, roots: Sequence[Path] = ()) -> None:
         self.roots = [root.resolve() for root in roots]
-        self.modules: dict[Path, Optional[ModuleCode]] = {}
+        self.modules: dict[Path, ModuleCode | None] = {}
         self.interpreter = Interpreter(self)
         self._importers: dict[Path, dict[Path, set[Path]]] = {}
-        self._sources: dict[Path, Optional[Source]] = {}
-        self._found: dict[tuple[Path, str], Optional[Path]] = {}
+        self._sources: dict[Path, Source | None] = {}
+        self._found: dict[tuple[Path, str], Path | None] = {}
 
     # ---- loading ---------------------------------------------------------------------------------------------------
 
-    def module(self, source: Source, path: Optional[Path]) -> ModuleCode:
+    def module(self, source: Source, path: Path | None) -> ModuleCode:
         """The module of a file that is being linted; ``path`` None: it has no place on disk.
 
         Raises:
@@ -56,7 +58,7 @@ class Project:
                 self.modules[path] = known
         return known
 
-    def load(self, path: Path, importer: Optional[ModuleCode] = None) -> Optional[ModuleCode]:
+    def load(self, path: Path, importer: ModuleCode | None = None) -> ModuleCode | None:
         """The module of a file, its top level executed.
 
         Returns:
@@ -68,16 +70,14 @@ class Project:
             if source is None or not (names_mlx(source.text) or importer is None or names_mlx(importer.text)):
                 return None
             self.modules[path] = None  # while it loads, and if it cannot
-            try:
+            with contextlib.suppress(cst.ParserSyntaxError, RecursionError):
                 self.module(source, path)
-            except (cst.ParserSyntaxError, RecursionError):
-                pass
         module = self.modules[path]
         if module is not None:
             self._execute(module)
         return module
 
-    def _source(self, path: Path) -> Optional[Source]:
+    def _source(self, path: Path) -> Source | None:
         if path not in self._sources:
             try:
                 data = path.read_bytes() if path.stat().st_size <= MAX_FILE else None
@@ -99,10 +99,8 @@ class Project:
     def _analyse_quietly(self, path: Path) -> None:
         module = self.load(path)
         if module is not None and not module.analysed:
-            try:
+            with contextlib.suppress(RecursionError):
                 self.interpreter.analyse(module)
-            except RecursionError:
-                pass
 
     # ---- imports ---------------------------------------------------------------------------------------------------
 
@@ -145,7 +143,11 @@ class Project:
         path = self.find(base, importer)
         if path is not None:
             module = self.load(path, importer)
-            return {n: v for n, v in module.env.items() if not n.startswith("_") and "." not in n} if module is not None else {}
+            return (
+                {n: v for n, v in module.env.items() if not n.startswith("_") and "." not in n}
+                if module is not None
+                else {}
+            )
         if names.of_mlx(base):
             return {n: self.attribute(Module(base), n, importer) for n in api.members(base) if not n.startswith("_")}
         return {}
@@ -160,19 +162,33 @@ class Project:
             inner = f"{module.name}.{name}"
             return Module(inner) if self._path_of(inner) is not None else UNKNOWN
         full = names.canonical(f"{module.name}.{name}")
-        if full in ("mlx.core.inf", "mlx.core.pi", "mlx.core.e", "mlx.core.nan", "numpy.pi", "numpy.inf", "numpy.e", "math.pi", "math.inf"):
+        if full in (
+            "mlx.core.inf",
+            "mlx.core.pi",
+            "mlx.core.e",
+            "mlx.core.nan",
+            "numpy.pi",
+            "numpy.inf",
+            "numpy.e",
+            "math.pi",
+            "math.inf",
+        ):
             return Scalar("float")
         return Module(full) if names.is_module(full) else Name(full)
 
     # ---- finding ---------------------------------------------------------------------------------------------------
 
-    def find(self, name: str, importer: ModuleCode) -> Optional[Path]:
+    def find(self, name: str, importer: ModuleCode) -> Path | None:
         """The file of a module as seen from another; None when it is not the project's."""
         if not name or (importer.path is None and not self.roots):
             return None
         if name.startswith("."):
             level = len(name) - len(name.lstrip("."))
-            folder = importer.path.parents[level - 1] if importer.path is not None and level <= len(importer.path.parents) else None
+            folder = (
+                importer.path.parents[level - 1]
+                if importer.path is not None and level <= len(importer.path.parents)
+                else None
+            )
             return _module_file(folder, name[level:]) if folder is not None else None
         folder = importer.path.parent if importer.path is not None else self.roots[0]
         key = (folder, name)
@@ -183,7 +199,7 @@ class Project:
             self._by_name[name] = found
         return found
 
-    def _search(self, folder: Path, name: str) -> Optional[Path]:
+    def _search(self, folder: Path, name: str) -> Path | None:
         top = folder
         while (top / "__init__.py").exists() and top.parent != top:
             top = top.parent
@@ -193,14 +209,19 @@ class Project:
             return _module_file(top, name)
         if any(part in _OUTSIDE for part in top.parts):
             return None  # another distribution of the same environment
-        candidates = [*([] if package else [folder]), top, *self.roots, *([top / "src"] if (top / "src").is_dir() else [])]
+        candidates = [
+            *([] if package else [folder]),
+            top,
+            *self.roots,
+            *([top / "src"] if (top / "src").is_dir() else []),
+        ]
         return next((found for c in candidates if (found := _module_file(c, name)) is not None), None)
 
     @cached_property
     def _by_name(self) -> dict[str, Path]:
         return {}
 
-    def _path_of(self, name: str) -> Optional[Path]:
+    def _path_of(self, name: str) -> Path | None:
         known = self._by_name.get(name)
         if known is not None:
             return known
@@ -245,7 +266,7 @@ class Project:
                             found.setdefault(target, set()).add(path)
         return found
 
-    def _imported(self, base: Optional[str], listed: Optional[str], plain: Optional[str], here: ModuleCode) -> list[str]:
+    def _imported(self, base: str | None, listed: str | None, plain: str | None, here: ModuleCode) -> list[str]:
         if plain is not None:
             return [part.split()[0] for part in plain.split(",") if part.split()]
         text = base or ""
@@ -265,7 +286,7 @@ def names_mlx(text: str) -> bool:
 _EMPTY = cst.Module(body=())
 
 
-def _module_file(folder: Path, name: str) -> Optional[Path]:
+def _module_file(folder: Path, name: str) -> Path | None:
     base = folder.joinpath(*name.split(".")) if name else folder
     for path in (base.with_name(base.name + ".py"), base / "__init__.py"):
         if path.is_file():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from mlxlint.model.values import UNKNOWN, Array, Const, Foreign, Scalar, Sequence, Shape, Size, Value, constant, members
 
-CHANNEL_NAMES = frozenset({"c", "ch", "chan", "channels", "num_channels", "in_channels", "n_channels", "c_in", "cin", "nc"})
+CHANNEL_NAMES = frozenset(
+    {"c", "ch", "chan", "channels", "num_channels", "in_channels", "n_channels", "c_in", "cin", "nc"}
+)
 SPATIAL_NAMES = frozenset({"h", "w", "d", "t", "l", "height", "width", "depth", "length", "hh", "ww"})
 
 
-def of_values(value: Value) -> Optional[Shape]:
+def of_values(value: Value) -> Shape | None:
     """The shape a literal such as ``(2, n, -1)`` or ``4`` states."""
     if isinstance(value, Sequence) and value.items is not None:
         return tuple(size(item) for item in value.items)
@@ -26,7 +26,7 @@ def size(value: Value) -> Size:
     return value.dim if isinstance(value, Scalar) else None
 
 
-def broadcast(a: Optional[Shape], b: Optional[Shape]) -> Optional[Shape]:
+def broadcast(a: Shape | None, b: Shape | None) -> Shape | None:
     if a is None or b is None:
         return None
     width = max(len(a), len(b))
@@ -34,7 +34,7 @@ def broadcast(a: Optional[Shape], b: Optional[Shape]) -> Optional[Shape]:
     return tuple(y if x == 1 else x if y == 1 or x == y else None for x, y in zip(a, b))
 
 
-def axes(value: Value, rank: int) -> Optional[tuple[int, ...]]:
+def axes(value: Value, rank: int) -> tuple[int, ...] | None:
     """The axes an ``axis=`` value names, counted from the front; all of them for ``None``; None when not known."""
     if isinstance(value, Const) and value.value is None:
         return tuple(range(rank))
@@ -47,7 +47,7 @@ def axes(value: Value, rank: int) -> Optional[tuple[int, ...]]:
     return tuple(axis % rank for axis in found)
 
 
-def reduce(shape: Optional[Shape], axis: Value, keepdims: bool) -> Optional[Shape]:
+def reduce(shape: Shape | None, axis: Value, keepdims: bool) -> Shape | None:
     """The shape of a reduction over ``axis`` (a value; ``None`` for all)."""
     if isinstance(axis, Const) and axis.value is None and not keepdims:
         return ()
@@ -63,7 +63,7 @@ def reduce(shape: Optional[Shape], axis: Value, keepdims: bool) -> Optional[Shap
     return tuple(s for i, s in enumerate(shape) if i not in gone)
 
 
-def reshape(old: Optional[Shape], new: Optional[Shape]) -> Optional[Shape]:
+def reshape(old: Shape | None, new: Shape | None) -> Shape | None:
     """The shape after ``reshape``: a ``-1`` becomes a number where the sizes tell."""
     if new is None or -1 not in new:
         return new
@@ -79,7 +79,7 @@ def reshape(old: Optional[Shape], new: Optional[Shape]) -> Optional[Shape]:
     return tuple(None if s == -1 else s for s in new)
 
 
-def permute(shape: Optional[Shape], order: tuple[int, ...]) -> Optional[Shape]:
+def permute(shape: Shape | None, order: tuple[int, ...]) -> Shape | None:
     if shape is None:
         return (None,) * len(order)
     if len(order) != len(shape) or any(not -len(shape) <= o < len(shape) for o in order):
@@ -87,14 +87,14 @@ def permute(shape: Optional[Shape], order: tuple[int, ...]) -> Optional[Shape]:
     return tuple(shape[o] for o in order)
 
 
-def index(shape: Optional[Shape], parts: list[Optional[Value]]) -> Optional[Shape]:
+def index(shape: Shape | None, parts: list[Value | None]) -> Shape | None:
     """The shape of ``x[parts]``; a part is None for a slice, else the value of the index."""
     if shape is None:
         return None
     taken = sum(not (isinstance(p, Const) and (p.value is None or p.value is ...)) for p in parts)
     result: list[Size] = []
     at = 0
-    gathered: Optional[Shape] = None
+    gathered: Shape | None = None
     place = 0
     for part in parts:
         if isinstance(part, Const) and part.value is None:
@@ -128,14 +128,16 @@ def index(shape: Optional[Shape], parts: list[Optional[Value]]) -> Optional[Shap
     return tuple(result)
 
 
-def layout_of_names(names: list[Optional[str]]) -> Optional[str]:
+def layout_of_names(names: list[str | None]) -> str | None:
     """The layout that unpacking a shape into these names states: ``B, C, H, W`` or ``b, h, w, c``."""
     if len(names) not in (3, 4, 5) or any(n is None for n in names):
         return None
     lowered = [str(n).lower().strip("_") for n in names]
     spatial = [i for i, n in enumerate(lowered) if n in SPATIAL_NAMES]
     if len(names) == 3:
-        spatial = [i for i in spatial if lowered[i] not in ("t", "d")]  # (batch, time, channels) says nothing of convolutions
+        spatial = [
+            i for i in spatial if lowered[i] not in ("t", "d")
+        ]  # (batch, time, channels) says nothing of convolutions
     if lowered[1] in CHANNEL_NAMES and spatial == list(range(2, len(names))):
         return "channels_first"
     if lowered[-1] in CHANNEL_NAMES and spatial == list(range(1, len(names) - 1)):

@@ -5,14 +5,34 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from functools import cache
-from typing import Optional
 
 import libcst as cst
 
 _TRIVIA = (
-    "whitespace", "leading_lines", "lines_after", "lpar", "rpar", "comma", "semicolon", "equal", "colon", "dot", "header",
-    "footer", "trailing_whitespace", "lbracket", "rbracket", "lbrace", "rbrace", "indent", "encoding", "default_indent",
-    "default_newline", "has_trailing_newline", "star", "asynchronous",
+    "whitespace",
+    "leading_lines",
+    "lines_after",
+    "lpar",
+    "rpar",
+    "comma",
+    "semicolon",
+    "equal",
+    "colon",
+    "dot",
+    "header",
+    "footer",
+    "trailing_whitespace",
+    "lbracket",
+    "rbracket",
+    "lbrace",
+    "rbrace",
+    "indent",
+    "encoding",
+    "default_indent",
+    "default_newline",
+    "has_trailing_newline",
+    "star",
+    "asynchronous",
 )
 
 
@@ -21,7 +41,9 @@ def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(kind) if not f.name.startswith(_TRIVIA))
 
 
-_NO_NODE = frozenset({str, bool, type(None), int, cst.MaybeSentinel})  # what fields hold besides nodes and sequences of them
+_NO_NODE = frozenset(
+    {str, bool, type(None), int, cst.MaybeSentinel}
+)  # what fields hold besides nodes and sequences of them
 
 
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
@@ -38,7 +60,7 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
 
 
 def walk(node: cst.CSTNode, stop: tuple[type[cst.CSTNode], ...] = ()) -> Iterator[cst.CSTNode]:
-    """A node and all below it in source order; below nodes of exactly the types ``stop`` (the root excepted) it does not go."""
+    """A node and all below it in source order; not below nodes of exactly the types ``stop``, the root excepted."""
     stack = [node]
     while stack:
         current = stack.pop()
@@ -61,7 +83,7 @@ def parents(root: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:
     return found
 
 
-def dotted(node: Optional[cst.CSTNode]) -> Optional[str]:
+def dotted(node: cst.CSTNode | None) -> str | None:
     """``a.b.c`` as text when the expression is nothing but names and dots."""
     parts = []
     while isinstance(node, cst.Attribute):

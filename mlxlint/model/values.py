@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
@@ -23,9 +23,9 @@ class Value:
 
     __slots__ = ("confidence", "node")
     confidence: int
-    node: Optional[cst.CSTNode]
+    node: cst.CSTNode | None
 
-    def __init__(self, confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None) -> None:
+    def __init__(self, confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
         self.confidence = confidence
         self.node = node
 
@@ -60,7 +60,7 @@ class Const(Value):
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any, confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None) -> None:
+    def __init__(self, value: Any, confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
         super().__init__(confidence, node)
         self.value = value
 
@@ -83,19 +83,19 @@ class Dim:
         return self.name or "?"
 
 
-Size = Union[int, Dim, None]
+Size = int | Dim | None
 Shape = tuple[Size, ...]
 
 
 class Scalar(Value):
-    """A Python object of a builtin scalar type whose value is not known: ``type`` is int, float, bool, str, bytes, complex.
+    """A Python scalar whose value is not known: ``type`` is int, float, bool, str, bytes or complex.
 
     ``dim`` is set on an int that is a dimension of an array.
     """
 
     __slots__ = ("dim", "type")
 
-    def __init__(self, type: str, confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None, dim: Optional[Dim] = None):
+    def __init__(self, type: str, confidence: int = CERTAIN, node: cst.CSTNode | None = None, dim: Dim | None = None):
         super().__init__(confidence, node)
         self.type = type
         self.dim = dim
@@ -110,8 +110,8 @@ class Array(Value):
     ``dtype``: "float32", "bool_", "int32", ... or None when not known; ``weak`` when it came from a Python scalar.
     ``shape``: tuple of ints, :class:`Dim` or None per axis; None when the rank is not known.
     ``layout``: "channels_first", "channels_last" or None.
-    ``op``: qualified name of the operation that made it ("mlx.core.softmax", "mlx.core.array.__getitem__", "operator.>",
-    "mlx.nn.Linear.__call__"), ``node`` then being that expression: the start for following the data flow back.
+    ``op``: qualified name of the operation that made it ("mlx.core.softmax", "mlx.core.array.__getitem__",
+    "operator.>", "mlx.nn.Linear.__call__"), ``node`` then being that expression: the start for following the data flow back.
     ``parameter``: it is a (trainable) parameter of a module.
     """
 
@@ -119,19 +119,19 @@ class Array(Value):
 
     def __init__(
         self,
-        dtype: Optional[str] = None,
-        shape: Optional[Shape] = None,
-        layout: Optional[str] = None,
-        op: Optional[str] = None,
+        dtype: str | None = None,
+        shape: Shape | None = None,
+        layout: str | None = None,
+        op: str | None = None,
         confidence: int = CERTAIN,
-        node: Optional[cst.CSTNode] = None,
+        node: cst.CSTNode | None = None,
         parameter: bool = False,
     ) -> None:
         super().__init__(confidence, node)
         self.dtype, self.shape, self.layout, self.op, self.parameter = dtype, shape, layout, op, parameter
 
     @property
-    def rank(self) -> Optional[int]:
+    def rank(self) -> int | None:
         return None if self.shape is None else len(self.shape)
 
     def key(self) -> tuple[Any, ...]:
@@ -139,7 +139,7 @@ class Array(Value):
 
 
 class Foreign(Value):
-    """An object of another framework. ``type`` is its qualified class: "torch.Tensor", "numpy.ndarray", "pandas.DataFrame".
+    """An object of another framework: ``type`` is its qualified class ("torch.Tensor", "numpy.ndarray").
 
     ``dtype`` and ``shape`` as in :class:`Array`, for NumPy arrays and tensors, where known.
     """
@@ -149,11 +149,11 @@ class Foreign(Value):
     def __init__(
         self,
         type: str,
-        dtype: Optional[str] = None,
-        shape: Optional[Shape] = None,
-        op: Optional[str] = None,
+        dtype: str | None = None,
+        shape: Shape | None = None,
+        op: str | None = None,
         confidence: int = CERTAIN,
-        node: Optional[cst.CSTNode] = None,
+        node: cst.CSTNode | None = None,
     ) -> None:
         super().__init__(confidence, node)
         self.type, self.dtype, self.shape, self.op = type, dtype, shape, op
@@ -167,7 +167,7 @@ class Module(Value):
 
     __slots__ = ("name",)
 
-    def __init__(self, name: str, confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None) -> None:
+    def __init__(self, name: str, confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
         super().__init__(confidence, node)
         self.name = name
 
@@ -184,7 +184,7 @@ class Name(Value):
     __slots__ = ("name", "receiver")
 
     def __init__(
-        self, name: str, receiver: Optional[Value] = None, confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None
+        self, name: str, receiver: Value | None = None, confidence: int = CERTAIN, node: cst.CSTNode | None = None
     ) -> None:
         super().__init__(confidence, node)
         self.name, self.receiver = name, receiver
@@ -199,8 +199,11 @@ class Function(Value):
     __slots__ = ("code", "receiver")
 
     def __init__(
-        self, code: FunctionCode, receiver: Optional[Value] = None, confidence: int = CERTAIN,
-        node: Optional[cst.CSTNode] = None,
+        self,
+        code: FunctionCode,
+        receiver: Value | None = None,
+        confidence: int = CERTAIN,
+        node: cst.CSTNode | None = None,
     ) -> None:
         super().__init__(confidence, node)
         self.code, self.receiver = code, receiver
@@ -210,7 +213,7 @@ class Function(Value):
 
 
 class Partial(Value):
-    """``transform`` applied to ``inner``: "functools.partial", "mlx.nn.value_and_grad", "mlx.core.compile", "mlx.core.vmap", ...
+    """``transform`` applied to ``inner``: "functools.partial", "mlx.nn.value_and_grad", "mlx.core.compile".
 
     ``args`` and ``keywords`` are what else the transforming call was given (values).
     """
@@ -218,8 +221,13 @@ class Partial(Value):
     __slots__ = ("args", "inner", "keywords", "transform")
 
     def __init__(
-        self, transform: str, inner: Value, args: tuple[Value, ...] = (), keywords: Mapping[str, Value] = {},
-        confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None,
+        self,
+        transform: str,
+        inner: Value,
+        args: tuple[Value, ...] = (),
+        keywords: Mapping[str, Value] = {},
+        confidence: int = CERTAIN,
+        node: cst.CSTNode | None = None,
     ) -> None:
         super().__init__(confidence, node)
         self.transform, self.inner, self.args, self.keywords = transform, inner, args, keywords
@@ -233,7 +241,7 @@ class Class(Value):
 
     __slots__ = ("code",)
 
-    def __init__(self, code: ClassCode, confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None) -> None:
+    def __init__(self, code: ClassCode, confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
         super().__init__(confidence, node)
         self.code = code
 
@@ -250,15 +258,25 @@ class Instance(Value):
     __slots__ = ("args", "code", "keywords", "type")
 
     def __init__(
-        self, type: str, code: Optional[ClassCode] = None, args: tuple[Value, ...] = (), keywords: Mapping[str, Value] = {},
-        confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None,
+        self,
+        type: str,
+        code: ClassCode | None = None,
+        args: tuple[Value, ...] = (),
+        keywords: Mapping[str, Value] = {},
+        confidence: int = CERTAIN,
+        node: cst.CSTNode | None = None,
     ) -> None:
         super().__init__(confidence, node)
         self.type, self.code, self.args, self.keywords = type, code, args, keywords
 
     def key(self) -> tuple[Any, ...]:
-        return (Instance, self.type, id(self.code), tuple(a.key() for a in self.args),
-                tuple((k, v.key()) for k, v in self.keywords.items()))
+        return (
+            Instance,
+            self.type,
+            id(self.code),
+            tuple(a.key() for a in self.args),
+            tuple((k, v.key()) for k, v in self.keywords.items()),
+        )
 
 
 class Sequence(Value):
@@ -270,8 +288,12 @@ class Sequence(Value):
     __slots__ = ("element", "items", "kind")
 
     def __init__(
-        self, kind: str, items: Optional[tuple[Value, ...]] = None, element: Value = UNKNOWN, confidence: int = CERTAIN,
-        node: Optional[cst.CSTNode] = None,
+        self,
+        kind: str,
+        items: tuple[Value, ...] | None = None,
+        element: Value = UNKNOWN,
+        confidence: int = CERTAIN,
+        node: cst.CSTNode | None = None,
     ) -> None:
         super().__init__(confidence, node)
         self.kind, self.items, self.element = kind, items, element
@@ -291,8 +313,11 @@ class Dict(Value):
     __slots__ = ("element", "items")
 
     def __init__(
-        self, items: Mapping[str, Value] = {}, element: Value = UNKNOWN, confidence: int = CERTAIN,
-        node: Optional[cst.CSTNode] = None,
+        self,
+        items: Mapping[str, Value] = {},
+        element: Value = UNKNOWN,
+        confidence: int = CERTAIN,
+        node: cst.CSTNode | None = None,
     ) -> None:
         super().__init__(confidence, node)
         self.items, self.element = items, element
@@ -306,7 +331,7 @@ class Tree(Value):
 
     __slots__ = ("kind",)
 
-    def __init__(self, kind: str = "tree", confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None) -> None:
+    def __init__(self, kind: str = "tree", confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
         super().__init__(confidence, node)
         self.kind = kind
 
@@ -319,7 +344,7 @@ class Either(Value):
 
     __slots__ = ("members",)
 
-    def __init__(self, members: tuple[Value, ...], confidence: int = CERTAIN, node: Optional[cst.CSTNode] = None) -> None:
+    def __init__(self, members: tuple[Value, ...], confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
         super().__init__(confidence, node)
         self.members = members
 
@@ -336,7 +361,7 @@ def arrays(value: Value) -> Iterator[Array]:
     return (m for m in members(value) if isinstance(m, Array))
 
 
-def as_array(value: Value, optional: bool = True) -> Optional[Array]:
+def as_array(value: Value, optional: bool = True) -> Array | None:
     """The value as an MLX array if every alternative is one (``None`` apart, when ``optional``); else None."""
     if isinstance(value, Array):
         return value
@@ -348,7 +373,7 @@ def as_array(value: Value, optional: bool = True) -> Optional[Array]:
     return None
 
 
-def constant(value: Value, type: Union[type, tuple[type, ...]] = object) -> Any:
+def constant(value: Value, type: type | tuple[type, ...] = object) -> Any:
     """The Python literal behind a value when it is one of that type, else None. ``bool`` is not an int here."""
     if isinstance(value, Const) and isinstance(value.value, type):
         if isinstance(value.value, bool) and type in (int, (int, float), (float, int)):
@@ -370,8 +395,12 @@ def _join_arrays(a: Array, b: Array) -> Array:
     if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
         shape = a.shape if a.shape == b.shape else tuple(x if x == y else None for x, y in zip(a.shape, b.shape))
     return Array(
-        a.dtype if a.dtype == b.dtype else None, shape, a.layout if a.layout == b.layout else None,
-        a.op if a.op == b.op else None, min(a.confidence, b.confidence), a.node if a.node is b.node else (a.node or b.node),
+        a.dtype if a.dtype == b.dtype else None,
+        shape,
+        a.layout if a.layout == b.layout else None,
+        a.op if a.op == b.op else None,
+        min(a.confidence, b.confidence),
+        a.node if a.node is b.node else (a.node or b.node),
         a.parameter and b.parameter,
     )
 
@@ -448,14 +477,14 @@ def _mergeable(a: Value, b: Value) -> bool:
     if isinstance(a, Sequence) and isinstance(b, Sequence):
         return a.kind == b.kind
     if isinstance(a, (Const, Scalar)) and isinstance(b, (Const, Scalar)):
-        return scalar_type(a) is not None and scalar_type(a) == scalar_type(b) or a.key() == b.key()
+        return (scalar_type(a) is not None and scalar_type(a) == scalar_type(b)) or a.key() == b.key()
     if isinstance(a, Instance) and isinstance(b, Instance) and _same_layer(a, b):
         return True
     return type(a) is type(b) and (isinstance(a, (Array, Dict)) or a.key() == b.key())
 
 
 def join_all(values: Any) -> Value:
-    result: Optional[Value] = None
+    result: Value | None = None
     for value in values:
         result = value if result is None else join(result, value)
         if result is UNKNOWN:
@@ -463,7 +492,7 @@ def join_all(values: Any) -> Value:
     return UNKNOWN if result is None else result
 
 
-def scalar_type(value: Value) -> Optional[str]:
+def scalar_type(value: Value) -> str | None:
     """The builtin type's name of a Python scalar, else None."""
     if isinstance(value, Scalar):
         return value.type

@@ -107,6 +107,8 @@ def _selected_part(node: cst.Subscript, found: Operation, rank: int | None, cont
         return None
     parts: list[cst.BaseSlice | None] = [element.slice for element in node.slice]
     dots = next((i for i, p in enumerate(parts) if isinstance(p, cst.Index) and _is_ellipsis(p.value, context)), None)
+    if rank is None and len(parts) == 1 and given is None and found.name != "topk":
+        return parts[0]
     if rank is None:
         known = dots is not None if axis < 0 else dots is None
         return parts[axis] if (known or len(parts) > 1) and -len(parts) <= axis < len(parts) else None

@@ -96,7 +96,9 @@ def _surety(name: str, node: cst.BaseExpression, array: Array, context: Context)
     """How surely an array is a constant; None when it may well be a weight."""
     names = made_by(node, context)
     if is_formula(names):
-        return LIKELY if is_weight_name(name) and not name.startswith("pos") else CERTAIN
+        if is_weight_name(name):  # a formula is also how some weights start
+            return LIKELY if name.startswith("pos") else None
+        return CERTAIN
     if is_weight_name(name):
         return None
     plain = {n for n in names if n.startswith("mlx.core.")} <= {"mlx.core.array"}

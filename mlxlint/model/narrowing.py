@@ -1,0 +1,119 @@
+"""Narrowing: what a test says of the names in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import libcst as cst
+
+from mlxlint.model.annotations import instance_of
+from mlxlint.model.machine import Machine
+from mlxlint.model.tree import dotted
+from mlxlint.model.values import (
+    UNKNOWN,
+    Array,
+    Class,
+    Const,
+    Dict,
+    Either,
+    Foreign,
+    Instance,
+    Name,
+    Sequence,
+    Tree,
+    Value,
+    join_all,
+    members,
+    scalar_type,
+)
+
+
+class Narrowing(Machine):
+    """Keeps the alternatives that go with a test's outcome."""
+
+    def narrow(self, test: cst.BaseExpression, truth: bool) -> None:
+        """Keep of the names in a test only the alternatives with which it has this outcome."""
+        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+            self.narrow(test.expression, not truth)
+        elif isinstance(test, cst.BooleanOperation):
+            if isinstance(test.operator, cst.And) is truth:
+                self.narrow(test.left, truth)
+                self.narrow(test.right, truth)
+        elif isinstance(test, (cst.Name, cst.Attribute)):
+            if truth:
+                self._filter(test, lambda v: not (isinstance(v, Const) and v.value is None))
+        elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+            comparison = test.comparisons[0]
+            if isinstance(comparison.comparator, cst.Name) and comparison.comparator.value == "None":
+                equal = isinstance(comparison.operator, (cst.Is, cst.Equal))
+                if equal or isinstance(comparison.operator, (cst.IsNot, cst.NotEqual)):
+                    want_none = equal is truth
+                    self._filter(
+                        test.left,
+                        lambda v: (
+                            isinstance(v, Const) and v.value is None
+                            if want_none
+                            else not (isinstance(v, Const) and v.value is None)
+                        ),
+                    )
+        elif (
+            isinstance(test, cst.Call)
+            and isinstance(test.func, cst.Name)
+            and test.func.value == "isinstance"
+            and len(test.args) == 2
+        ):
+            self._narrow_isinstance(test, truth)
+
+    def _narrow_isinstance(self, test: cst.Call, truth: bool) -> None:
+        wanted = test.args[1].value
+        kinds = [e.value for e in wanted.elements] if isinstance(wanted, cst.Tuple) else [wanted]
+        classes = [self.frame.values.get(k, UNKNOWN) for k in kinds]
+        subject = test.args[0].value
+        if truth:
+            objects = join_all(instance_of(c) for c in classes)
+            current = self.frame.values.get(subject, UNKNOWN)
+            kept = [m for m in members(current) if any(_is_instance(m, c) for c in classes)]
+            self._set(subject, join_all(kept) if kept else objects)
+        else:
+            self._filter(subject, lambda v: not any(_is_instance(v, c) for c in classes))
+
+    def _set(self, node: cst.BaseExpression, value: Value) -> None:
+        path = dotted(node)
+        if path is not None and (path in self.frame.env or "." in path):
+            self.frame.env[path] = value
+
+    def _filter(self, node: cst.BaseExpression, keep: Callable[[Value], bool]) -> None:
+        path = dotted(node)
+        if path is None:
+            return
+        current = (
+            self.frame.env.get(path) if path in self.frame.env else self.frame.values.get(node) if "." in path else None
+        )
+        if isinstance(current, Either):
+            kept = [m for m in current.members if keep(m)]
+            if kept and len(kept) < len(current.members):
+                self.frame.env[path] = join_all(kept)
+        elif current is not None and not keep(current) and current is not UNKNOWN:
+            self.frame.env[path] = UNKNOWN
+
+
+def _is_instance(value: Value, cls: Value) -> bool:
+    if isinstance(value, Array):
+        return isinstance(cls, Name) and cls.name == "mlx.core.array"
+    if isinstance(value, Foreign):
+        return isinstance(cls, Name) and cls.name == value.type
+    if isinstance(value, Instance) and isinstance(cls, Class):
+        return value.code is not None and cls.code in value.code.ancestry()[0]
+    if isinstance(value, Instance) and isinstance(cls, Name):
+        return value.type == cls.name or (value.code is not None and cls.name in value.code.ancestry()[1])
+    return isinstance(cls, Name) and cls.name == "builtins." + type_name(value)
+
+
+def type_name(value: Value) -> str:
+    if isinstance(value, Dict):
+        return "dict"
+    if isinstance(value, Tree):
+        return "dict"
+    if isinstance(value, Sequence):
+        return value.kind
+    return scalar_type(value) or "object"
