@@ -213,7 +213,7 @@ class Context:
         Args:
             template: another ``str.format`` template than the rule's ``message``; ``data`` fills it.
             because: expressions whose values led here: each becomes a reason ("`mask` is a boolean mlx array: result of
-                `>`"), and the finding is held no surer than the weakest of them; or (clause, node) pairs, said as they are.
+                `>`"), and the finding is held no surer than the weakest; or (clause, node) pairs, taken as they are.
             confidence: an upper bound besides.
             repro: parameters for the rule's reproduction; default: its own defaults.
         """

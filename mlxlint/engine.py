@@ -21,21 +21,18 @@ from mlxlint.rule import (
     Fix,
     Insert,
     InsertStatement,
-    Kind,
     NodeEdit,
     NodeFix,
-    Position,
     Reason,
     Replace,
     Report,
     Rule,
-    Severity,
     Span,
 )
 from mlxlint.source import Source
+from mlxlint.tool import tool_finding
 
 Hook = tuple[Rule, Callable[[Any, Context], None]]
-SYNTAX_ERROR, INTERNAL_ERROR = "MLX001", "MLX002"
 DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 DEEP_RECURSION = 200_000
 RECURSION = 10_000  # frames: calls of calls of the linted code, each some ten frames of the interpreter's
@@ -144,44 +141,18 @@ def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[F
     return result
 
 
-def tool_finding(
-    source: Source, code: str, name: str, message: str, start: Position, severity: Severity = Severity.ERROR
-) -> Finding:
-    """A finding about the file itself, at one place."""
-    at = source.line_starts[min(start.row, len(source.line_starts)) - 1] + start.column - 1
-    at = min(at, len(source.text))
-    return Finding(
-        code,
-        name,
-        message,
-        source.path,
-        severity,
-        Confidence.CERTAIN,
-        Kind.TOOL,
-        start,
-        Position(start.row, start.column),
-        (at, at),
-        (start.row, start.row),
-    )
-
-
 def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
     row = max(1, min(error.raw_line, len(source.line_starts)))
-    message = " ".join(str(error.message).split())
-    return tool_finding(
-        source,
-        SYNTAX_ERROR,
-        "syntax-error",
-        f"the file does not parse: {message}",
-        Position(row, max(error.raw_column, 0) + 1),
-    )
+    at = min(source.line_starts[row - 1] + max(error.raw_column, 0), len(source.text))
+    reason = " ".join(str(error.message).split())
+    return tool_finding("syntax-error", source, (at, at), {"reason": f"the file does not parse: {reason}"})
 
 
-def _internal_error(source: Source, where: str, error: BaseException) -> Finding:
+def _internal_error(source: Source, what: str, error: BaseException) -> Finding:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    text = f"{where} failed{place}: {type(error).__name__}: {str(error)[:200]}"
-    return tool_finding(source, INTERNAL_ERROR, "internal-error", text, Position(1, 1))
+    text = f"{type(error).__name__}{place}: {str(error)[:200]}"
+    return tool_finding("internal-error", source, (0, 0), {"what": what, "error": text})
 
 
 def _findings(context: Context, reports: Sequence[Report], source: Source) -> list[Finding]:

@@ -18,6 +18,7 @@ from mlxlint.config import Settings
 from mlxlint.files import File, problem
 from mlxlint.rule import Finding
 from mlxlint.source import Source, UnreadableText
+from mlxlint.tool import tool_finding
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -117,7 +118,7 @@ class Checker:
 def _at_row(rule: str, task: Task, row: int, data: Mapping[str, str]) -> Finding:
     source = Source(task.shown, task.data.decode("latin-1"))
     start = source.line_starts[min(row, len(source.line_starts)) - 1]
-    return suppress.tool_finding(rule, source, (start, start), data)
+    return tool_finding(rule, source, (start, start), data)
 
 
 def check(files: Sequence[File], *, jobs: int | None = None, advance: Advance | None = None) -> Result:

@@ -16,8 +16,9 @@ from functools import cached_property
 
 from mlxlint import registry
 from mlxlint.config import ALWAYS, did_you_mean, suggest_rule
-from mlxlint.rule import Applicability, Confidence, Edit, Finding, Fix
+from mlxlint.rule import Applicability, Edit, Finding, Fix
 from mlxlint.source import Source
+from mlxlint.tool import tool_finding
 
 _KINDS = ("ignore", "file-ignore", "disable", "enable", "noqa")
 UNUSED, UNKNOWN = "unused-suppression", "unknown-suppression"
@@ -32,29 +33,6 @@ _DIRECTIVE = re.compile(
 _ANOTHER_COMMENT = re.compile(r"\s+#(?=\s|!)|\s+(?=#\s*(?:mlxlint:|noqa\b))", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z]+[0-9]+")
 _BLANK_TOKENS = frozenset({tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
-
-
-def tool_finding(
-    name: str, source: Source, span: tuple[int, int], data: Mapping[str, str], fix: Fix | None = None
-) -> Finding:
-    """A finding of one of the tool's own rules."""
-    rule = registry.by_name()[name]
-    start, end = map(source.position, span)
-    return Finding(
-        code=rule.code,
-        name=rule.name,
-        message=rule.message.format_map(data),
-        path=source.path,
-        severity=rule.severity,
-        confidence=Confidence.CERTAIN,
-        kind=rule.kind,
-        start=start,
-        end=end,
-        offsets=span,
-        statement=(start.row, end.row),
-        fix=fix,
-        url=rule.url(),
-    )
 
 
 @dataclass(eq=False)

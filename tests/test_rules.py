@@ -112,8 +112,9 @@ def test_use_instead_triggers_nothing(rule: Rule, lint: Lint) -> None:
 
 
 @every_hazard
-def test_use_instead_runs(rule: Rule) -> None:
+def test_use_instead_runs(rule: Rule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlx.core")
+    monkeypatch.chdir(tmp_path)
     text = code_in(sections(rule)["Use instead"])
     imported = {name.partition(".")[0] for name in re.findall(r"^(?:import|from) ([\w.]+)", text, flags=re.MULTILINE)}
     if imported - RUNNABLE:
@@ -259,8 +260,9 @@ def test_reproduction_can_be_called_with_nothing(rule: Rule) -> None:
 
 
 @every_hazard
-def test_reproduction_holds(rule: Rule) -> None:
+def test_reproduction_holds(rule: Rule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlx.core")
+    monkeypatch.chdir(tmp_path)
     assert rule.repro is not None
     try:
         evidence = rule.repro()

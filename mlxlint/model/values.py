@@ -111,7 +111,7 @@ class Array(Value):
     ``shape``: tuple of ints, :class:`Dim` or None per axis; None when the rank is not known.
     ``layout``: "channels_first", "channels_last" or None.
     ``op``: qualified name of the operation that made it ("mlx.core.softmax", "mlx.core.array.__getitem__",
-    "operator.>", "mlx.nn.Linear.__call__"), ``node`` then being that expression: the start for following the data flow back.
+    "operator.>", "mlx.nn.Linear.__call__"), ``node`` then being that expression: where the data flow is followed back.
     ``parameter``: it is a (trainable) parameter of a module.
     """
 

@@ -28,10 +28,12 @@ class NonstrictLoad(Rule):
 
     ## Use instead
     ```python
+    import mlx.core as mx
     import mlx.nn as nn
 
     model = nn.Linear(2, 2)
-    model.load_weights("model.safetensors")
+    weights = {"model.weight": mx.zeros((2, 2)), "model.bias": mx.zeros((2,))}
+    model.load_weights([(name.removeprefix("model."), array) for name, array in weights.items()])
     ```
 
     ## References

@@ -32,11 +32,14 @@ class UpdateWithFlatNames(Rule):
 
     ## Use instead
     ```python
+    import mlx.core as mx
     import mlx.nn as nn
 
     model = nn.Sequential(nn.Linear(2, 2))
-    model.load_weights("model.safetensors")
+    model.load_weights([("layers.0.weight", mx.zeros((2, 2))), ("layers.0.bias", mx.zeros((2,)))])
     ```
+
+    A file's name does as well: `model.load_weights("model.safetensors")`.
 
     ## Fix safety
     The fix calls `load_weights` with the file's name. It is unsafe: it also asks that all names match.

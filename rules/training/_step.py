@@ -1,0 +1,344 @@
+"""A small model of what a loop (or a function) does with arrays: what it computes, carries along and evaluates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Optional, Union
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import tree
+from mlxlint.model.code import FunctionCode, ModuleCode
+from mlxlint.model.values import (
+    UNKNOWN,
+    Array,
+    Class,
+    Const,
+    Dict,
+    Function,
+    Instance,
+    Name,
+    Partial,
+    Scalar,
+    Sequence,
+    Tree,
+    Unknown,
+    Value,
+    constant,
+    members,
+)
+
+from ._gradients import TRANSFORMS, is_module
+from ._optimizers import as_optimizer
+
+Loop = Union[cst.For, cst.While, cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp]
+SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
+EVAL = frozenset({"mlx.core.eval", "mlx.core.async_eval"})
+SAVING = re.compile(r"mlx\.core\.save|\.save_weights$|^mlx_lm\.")
+READING = frozenset({"item", "tolist", "numpy", "__array__", "__float__", "__int__", "__bool__"})
+BUILTINS = frozenset(f"builtins.{name}" for name in "bool complex float format int max min print repr round sorted str any all".split())
+LAZY_ROOTS = frozenset({"mlx", "builtins", "math", "functools", "itertools", "time", "copy", "typing", "dataclasses", "collections", "random"})
+MODEL_LIKE = re.compile(r"(^|_)(model|net|network|encoder|decoder|unet|vae|backbone|generator|discriminator|critic|actor|policy|head|embed\w*|"
+                        r"layer|block|module|transformer|loss|loss_fn|criterion|forward|logits|features|encode|decode)s?$", re.IGNORECASE)
+SMALL = 4  # passes of a loop: what these leave unevaluated is no matter
+
+
+def holds_arrays(value: Value) -> bool:
+    """Whether a value is, or contains, MLX arrays for sure."""
+    if isinstance(value, (Array, Tree)):
+        return True
+    if isinstance(value, Sequence):
+        return holds_arrays(value.joined())
+    if isinstance(value, Dict):
+        return any(holds_arrays(item) for item in (*value.items.values(), value.element))
+    return any(holds_arrays(member) for member in members(value) if member is not value)
+
+
+def paths(node: cst.CSTNode) -> set[str]:
+    """Every name and dotted name mentioned in an expression, and what these begin with: ``self.model.state``, ``self.model``."""
+    found: set[str] = set()
+    for part in tree.walk(node):
+        if isinstance(part, (cst.Name, cst.Attribute)):
+            path = tree.dotted(part)
+            if path is not None and path != "self":
+                found.add(path)
+    return found
+
+
+def forced(call: cst.Call, called: Value, module: ModuleCode) -> Optional[list[cst.BaseExpression]]:
+    """The expressions whose arrays a call evaluates, as far as its name tells; None when it is the project's own function."""
+    arguments = [arg.value for arg in call.args]
+    if isinstance(called, (Function, Class)) or (isinstance(called, (Partial, Instance)) and not _is_foreign(called)):
+        return None
+    if isinstance(called, Name):
+        short = called.name.rpartition(".")[2]
+        if called.name in EVAL or called.name in BUILTINS or SAVING.search(called.name):
+            return [a for a in arguments if _may_hold(a, module)]
+        if short in READING and isinstance(call.func, cst.Attribute):
+            return [call.func.value]
+        if called.receiver is None and called.name.partition(".")[0] in LAZY_ROOTS:
+            return []
+        if called.receiver is not None and _keeps_lazy(called.receiver):
+            return []
+        return [a for a in arguments if _may_hold(a, module)]
+    if isinstance(called, Unknown):
+        return _unknown(call, arguments, module)
+    return []
+
+
+def _keeps_lazy(receiver: Value) -> bool:
+    return holds_arrays(receiver) or isinstance(receiver, (Sequence, Dict, Const, Scalar)) or is_module(receiver) or as_optimizer(receiver) is not None
+
+
+def _is_foreign(value: Value) -> bool:
+    return isinstance(value, Instance) and value.code is None and not value.type.startswith("mlx.")
+
+
+def _may_hold(node: cst.BaseExpression, module: ModuleCode) -> bool:
+    value = module.values.get(node, UNKNOWN)
+    return holds_arrays(value) or (value is UNKNOWN and not isinstance(node, (cst.FormattedString, cst.Lambda))) or is_module(value)
+
+
+def _unknown(call: cst.Call, arguments: list[cst.BaseExpression], module: ModuleCode) -> list[cst.BaseExpression]:
+    """What a call of something unknown may evaluate: all it is given, unless it looks like a model's call."""
+    name = call.func.attr.value if isinstance(call.func, cst.Attribute) else call.func.value if isinstance(call.func, cst.Name) else ""
+    if name in READING and isinstance(call.func, cst.Attribute):
+        return [call.func.value]
+    if MODEL_LIKE.search(str(name)):
+        return []
+    return [a for a in arguments if _may_hold(a, module)]
+
+
+def is_update(called: Value) -> bool:
+    """Whether what is called applies gradients: ``optimizer.update`` or ``optimizer.apply_gradients``."""
+    return isinstance(called, Name) and called.name.endswith((".update", ".apply_gradients")) and called.receiver is not None and (
+        as_optimizer(called.receiver) is not None
+    )
+
+
+def is_gradient_call(called: Value) -> bool:
+    return isinstance(called, Partial) and called.transform in TRANSFORMS
+
+
+class Body:
+    """The statements of a loop or a function, and what its arrays depend on."""
+
+    def __init__(self, node: cst.CSTNode, context: Context) -> None:
+        self.node = node
+        self.context = context
+
+    @cached_property
+    def nodes(self) -> list[cst.CSTNode]:
+        return list(tree.walk(self.node, SCOPES))
+
+    @cached_property
+    def calls(self) -> list[tuple[cst.Call, Value, ModuleCode]]:
+        """The calls in the body and in the project's functions called from there."""
+        return list(self.context.calls(self.node))
+
+    @cached_property
+    def updates(self) -> list[cst.Call]:
+        return [call for call, called, _ in self.calls if is_update(called)]
+
+    @cached_property
+    def yields(self) -> bool:
+        return any(isinstance(node, (cst.Yield, cst.Await)) for node in self.nodes)
+
+    def evaluates(self) -> bool:
+        """Whether anything in the body, or called from it, evaluates arrays, or might."""
+        return any(
+            forced(call, called, module) for call, called, module in self.calls
+        ) or any(True for _ in self._tested(self.nodes)) or any(self._tests_in(code) for code in self._helpers())
+
+    def _helpers(self) -> Iterator[FunctionCode]:
+        for _, called, _ in self.calls:
+            code = self.context.function(called)
+            if code is not None and not is_gradient_call(called):
+                yield code
+
+    def _tests_in(self, code: FunctionCode) -> bool:
+        values = code.module.values
+        return any(
+            holds_arrays(values.get(part.expression, UNKNOWN))
+            for part in tree.walk(code.node.body, SCOPES) if isinstance(part, cst.FormattedStringExpression)
+        )  # fmt: skip
+
+    def _tested(self, nodes: list[cst.CSTNode]) -> Iterator[cst.BaseExpression]:
+        """Expressions whose arrays are evaluated without a call: conditions, and parts of f-strings."""
+        for node in nodes:
+            if isinstance(node, (cst.If, cst.While, cst.IfExp, cst.Assert)):
+                for part in _conditions(node.test):
+                    if holds_arrays(self.context.value(part)):
+                        yield part
+            elif isinstance(node, cst.FormattedStringExpression) and holds_arrays(self.context.value(node.expression)):
+                yield node.expression
+
+    @cached_property
+    def evaluated(self) -> set[str]:
+        """The paths that are evaluated in the body itself, with all they depend on."""
+        found: set[str] = set()
+        for node in self._tested(self.nodes):
+            found |= paths(node)
+        for node in self.nodes:
+            if isinstance(node, cst.Call):
+                found |= self._evaluated_by(node)
+        return self._closure(found)
+
+    def _evaluated_by(self, call: cst.Call) -> set[str]:
+        called = self.context.called(call)
+        expressions = forced(call, called, self.context.module)
+        if expressions is not None:
+            return set().union(*(paths(e) for e in expressions)) if expressions else set()
+        code = self.context.function(called)
+        if code is None or is_gradient_call(called) or not Body(code.node.body, self.context)._evaluates_in(code.module):
+            return set()
+        targets = next((paths(a.targets[0].target) for a in self._assignments if a.value is call), set())
+        return paths(call) | targets
+
+    def _evaluates_in(self, module: ModuleCode) -> bool:
+        return any(forced(call, called, where) for call, called, where in self.calls)
+
+    @cached_property
+    def _assignments(self) -> list[cst.Assign]:
+        return [node for node in self.nodes if isinstance(node, cst.Assign)]
+
+    @cached_property
+    def dependencies(self) -> dict[str, set[str]]:
+        """What each path that the body binds or fills is computed from."""
+        found: dict[str, set[str]] = {}
+        for node in self.nodes:
+            for target, source in _flows(node, self.context):
+                path = _base(target)
+                if path is not None:
+                    found.setdefault(path, set()).update(paths(source))
+        return found
+
+    def _closure(self, start: set[str]) -> set[str]:
+        seen: set[str] = set()
+        stack = list(start)
+        while stack:
+            path = stack.pop()
+            if path not in seen:
+                seen.add(path)
+                stack += self.dependencies.get(path, ())
+        return seen
+
+    def carried(self) -> Iterator[tuple[cst.CSTNode, str, cst.BaseExpression]]:
+        """Statements that bind a path to something computed from its own last value: statement, path, the new value."""
+        for node in self.nodes:
+            for target, source in _flows(node, self.context):
+                path = _base(target)
+                if path is None:
+                    continue
+                own = isinstance(node, cst.AugAssign) or path in self._closure(paths(source))
+                if own:
+                    yield node, path, source
+
+    def depends_on_module(self, source: cst.BaseExpression, loop_names: set[str]) -> bool:
+        """Whether a value comes from calling a model that is the same in every pass."""
+        wanted = self._closure(paths(source))
+        for node in self.nodes:
+            if not isinstance(node, cst.Call) or not _is_model_call(self.context.called(node)):
+                continue
+            if paths(node.func) & loop_names:
+                continue
+            if any(part is node for part in tree.walk(source)) or self._bound_to(node) & wanted:
+                return True
+        return False
+
+    def _bound_to(self, call: cst.Call) -> set[str]:
+        """The paths bound by the statements of the body in which a call stands."""
+        found: set[str] = set()
+        for node in self.nodes:
+            for target, source in _flows(node, self.context):
+                path = _base(target)
+                if path is not None and any(part is call for part in tree.walk(source)):
+                    found.add(path)
+        return found
+
+
+def _is_model_call(called: Value) -> bool:
+    if isinstance(called, Instance):
+        return is_module(called)
+    return isinstance(called, Function) and called.receiver is not None and is_module(called.receiver)
+
+
+def _conditions(node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    """The expressions that a condition turns into booleans."""
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+        yield from _conditions(node.expression)
+    elif isinstance(node, cst.BooleanOperation):
+        yield from _conditions(node.left)
+        yield from _conditions(node.right)
+    elif isinstance(node, cst.Comparison) and isinstance(node.comparisons[0].operator, (cst.Is, cst.IsNot)):
+        return
+    else:
+        yield node
+
+
+def _flows(node: cst.CSTNode, context: Context) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    """(what is bound or filled, from what) for one statement or call."""
+    if isinstance(node, cst.Assign):
+        for target in node.targets:
+            yield from _pairs(target.target, node.value)
+    elif isinstance(node, (cst.AnnAssign, cst.AugAssign)) and node.value is not None:
+        yield node.target, node.value
+    elif isinstance(node, cst.NamedExpr):
+        yield node.target, node.value
+    elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        if node.func.attr.value in ("append", "extend", "insert", "add") and node.args and not holds_arrays(context.value(node.func.value)) or (
+            node.func.attr.value in ("append", "extend") and node.args
+        ):
+            yield node.func.value, node.args[-1].value
+        elif node.func.attr.value == "update" and len(node.args) > 1 and is_update(context.called(node)):
+            yield node.args[0].value, node.args[1].value
+            yield node.func.value, node.args[1].value
+
+
+def _pairs(target: cst.BaseExpression, value: cst.BaseExpression) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    if not isinstance(target, (cst.Tuple, cst.List)):
+        yield target, value
+        return
+    several = isinstance(value, (cst.Tuple, cst.List)) and len(value.elements) == len(target.elements)
+    for i, element in enumerate(target.elements):
+        yield from _pairs(element.value, value.elements[i].value if several else value)  # type: ignore[attr-defined]
+
+
+def _base(target: cst.BaseExpression) -> Optional[str]:
+    """The path behind a target: ``x`` for ``x[i]`` and ``x.at[i]``."""
+    while isinstance(target, cst.Subscript):
+        target = target.value
+    return tree.dotted(target)
+
+
+def loop_names(loop: Loop) -> set[str]:
+    """The names that a loop binds in each pass."""
+    if isinstance(loop, cst.For):
+        return paths(loop.target)
+    if isinstance(loop, cst.While):
+        return set()
+    return paths(loop.for_in.target)
+
+
+def loop_body(loop: Loop) -> cst.CSTNode:
+    if isinstance(loop, (cst.For, cst.While)):
+        return loop.body
+    return loop.value if isinstance(loop, cst.DictComp) else loop.elt
+
+
+def is_short(loop: Loop, context: Context) -> bool:
+    """Whether a loop is known to make only a few passes."""
+    over = loop.iter if isinstance(loop, cst.For) else None if isinstance(loop, cst.While) else loop.for_in.iter
+    if not isinstance(over, cst.Call) or context.callee(over) != "builtins.range" or len(over.args) != 1:
+        return False
+    count = constant(context.value(over.args[0].value), int)
+    return count is not None and count <= SMALL
+
+
+def is_forward(node: cst.CSTNode, context: Context) -> bool:
+    """Whether a node stands in a layer's forward pass, which its caller evaluates."""
+    code = context.enclosing_function(node)
+    return code is not None and code.name in ("__call__", "forward") and code.owner is not None
