@@ -6,6 +6,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def _findings(context: Context, reports: Sequence[Report], source: Source) -> li
             wanted += [edit.first, edit.last] if isinstance(edit, Span) else [edit.node]
             if isinstance(edit, InsertStatement):
                 wanted.append(context.statement(edit.node))
-    places = offsets(context.tree, wanted)
+    places = offsets(context.tree, wanted, source.text)
     found = [_finding(context, r, source, places) for r in reports if r.node in places]
     return sorted(_most_specific(found, reports), key=lambda f: f.sort_key)
 
@@ -223,7 +224,13 @@ def _edit(context: Context, edit: NodeEdit, source: Source, places: Offsets) -> 
     if isinstance(edit, Insert):
         at = places[edit.node][1 if edit.after else 0]
         return Edit(at, at, edit.text)
-    return _statement_edit(context.statement(edit.node), edit, source, places)
+    line = context.statement(edit.node)
+    if any(
+        isinstance(a, cst.SimpleStatementSuite)
+        for a in takewhile(lambda a: a is not line, context.ancestors(edit.node))
+    ):
+        return None  # a one-line suite has no place for another line
+    return _statement_edit(line, edit, source, places)
 
 
 def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, places: Offsets) -> Edit | None:
@@ -232,8 +239,6 @@ def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, pl
     start, end = places[line]
     row = source.position(start).row
     indent = source.text[source.line_starts[row - 1] : start]
-    if indent.strip():
-        return None  # a one-line suite has no place for another line
     newline = "\r\n" if "\r\n" in source.text else "\n"
     if not edit.after:
         return Edit(start, start, edit.text + newline + indent)

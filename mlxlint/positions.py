@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -60,8 +61,26 @@ class _Span:
         found[self.node] = (start, end)
 
 
-def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode]) -> Offsets:
-    """Character offsets (start, end) of nodes of a module in its code, byte-order mark not counted."""
+def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], text: str) -> Offsets:
+    """Character offsets (start, end) of nodes of a module in the text it was parsed from."""
     recorder = _Recorder(module)
     module._codegen(recorder)
-    return {node: recorder.found[node] for node in nodes if node in recorder.found}
+    found = {node: recorder.found[node] for node in nodes if node in recorder.found}
+    if recorder.offset == len(text):
+        return found
+    lost = _lost_form_feeds(module.code, text)
+    return {
+        n: (start + bisect_right(lost, start), end + bisect_right(lost, end - 1)) for n, (start, end) in found.items()
+    }
+
+
+def _lost_form_feeds(code: str, text: str) -> list[int]:
+    """Where in its code the tree lacks a form feed of the text: LibCST drops those that begin an unindented line."""
+    lost: list[int] = []
+    at = 0
+    for character in text:
+        if at < len(code) and code[at] == character:
+            at += 1
+        elif character == "\x0c":
+            lost.append(at)
+    return lost

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import HAZARD, ROOT
+from conftest import HAZARD
 
 pytestmark = pytest.mark.slow
 
@@ -18,14 +18,15 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
-def shipped() -> set[str]:
+def shipped(checkout: Path) -> set[str]:
     """Files of the packages as a wheel names them."""
-    files = [*(ROOT / "mlxlint").rglob("*.*"), *(ROOT / "rules").rglob("*.*")]
-    paths = [path.relative_to(ROOT).as_posix() for path in files if path.suffix in (".py", ".json", ".typed")]
+    files = [*(checkout / "mlxlint").rglob("*.*"), *(checkout / "rules").rglob("*.*")]
+    paths = [path.relative_to(checkout).as_posix() for path in files if path.suffix in (".py", ".json", ".typed")]
     return {"mlxlint/" + path if path.startswith("rules/") else path for path in paths}
 
 
 def test_release(checkout: Path, tmp_path: Path) -> None:
+    files = shipped(checkout)
     built = run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", cwd=checkout)
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = (tmp_path / "dist").glob("*.whl")
@@ -33,7 +34,7 @@ def test_release(checkout: Path, tmp_path: Path) -> None:
     with tarfile.open(sdist) as archive:
         assert {"pyproject.toml", "setup.py", "LICENSE"} <= {name.partition("/")[2] for name in archive.getnames()}
     with zipfile.ZipFile(wheel) as archive:
-        assert shipped() <= set(archive.namelist())
+        assert files <= set(archive.namelist())
 
     (tmp_path / "port.py").write_text(HAZARD, encoding="utf-8")
     python = tmp_path / "env" / "bin" / "python"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mlxlint.rules.api import _names, _proof
 
 from mlxlint.dev.prove_names import in_mlx, rewritten
-from mlxlint.rules.api import _names, _proof
 
 UNPROVEN = {"cuda", "pin_memory"}  # PyTorch needs a GPU for these
 EXAMPLES = [(name, row) for name, rows in _proof.record()["examples"].items() for row in rows]

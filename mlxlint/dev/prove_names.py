@@ -32,6 +32,7 @@ INPUTS = {
     "r": "[0, 1]",
     "z": "[[1 + 2j, 3 - 1j], [-1j, 2 + 0j]]",
 }
+IMPORTS = "import mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\nfrom mlx.core import float16"
 MOST_PASSES = 10
 
 
@@ -43,7 +44,7 @@ def in_mlx(example: str) -> str:
 def rewritten(source: str) -> str:
     """A one-line MLX expression with every fix of the linter applied."""
     arrays = "\n".join(f"{name} = mx.array({text})" for name, text in INPUTS.items())
-    head = f"import mlx.core as mx\nimport mlx.nn as nn\nimport numpy as np\nfrom mlx.core import float16\n{arrays}\nresult = "
+    head = f"{IMPORTS}\n{arrays}\nresult = "
     analysis = Analysis(list(rules().values()), min_confidence=Confidence.LIKELY)
     text = head + source + "\n"
     for _ in range(MOST_PASSES):

@@ -12,6 +12,7 @@ from mlxlint.model.values import (
     Array,
     Const,
     Dict,
+    Foreign,
     Instance,
     Scalar,
     Sequence,
@@ -97,6 +98,8 @@ def attribute(instance: Instance, name: str) -> Value | None:
             return Tree("state")
         if name == "layers" and instance.type == "mlx.nn.Sequential":
             return Sequence("list", instance.args)
+    if instance.type.startswith("torch.nn."):
+        return Foreign(foreign.TENSOR) if name in ("weight", "bias") else None
     if instance.type.startswith("mlx.optimizers.") and instance.type != SCHEDULE:
         if name == "state":
             return Tree("state")

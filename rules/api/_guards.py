@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from weakref import WeakKeyDictionary
 
 import libcst as cst
@@ -10,21 +11,24 @@ from mlxlint.context import Context
 from mlxlint.model.values import constant
 
 _ASKING = frozenset({"hasattr", "getattr", "setattr"})
+_TELLING = re.compile("version|TYPE_CHECKING", re.IGNORECASE)
 _ASKED: WeakKeyDictionary[Context, frozenset[str]] = WeakKeyDictionary()
-_CATCHING = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "TypeError", "Exception", "BaseException"})
+_CATCHING = frozenset(
+    {"AttributeError", "ImportError", "ModuleNotFoundError", "TypeError", "Exception", "BaseException"}
+)
 
 
 def is_guarded(node: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a use stands where a missing name was thought of.
 
-    That is in a ``try`` that catches it, under a test of a version, or anywhere in a file that asks for the name with
+    That is in a ``try`` that catches it, under a test of a version or of `TYPE_CHECKING`, or anywhere in a file that asks for the name with
     ``hasattr`` or sets it with ``setattr``.
     """
     child = node
     for ancestor in context.ancestors(node):
         if isinstance(ancestor, cst.Try) and child is ancestor.body and any(map(_catches, ancestor.handlers)):
             return True
-        if isinstance(ancestor, (cst.If, cst.IfExp)) and "version" in context.text(ancestor.test).lower():
+        if isinstance(ancestor, (cst.If, cst.IfExp)) and _TELLING.search(context.text(ancestor.test)):
             return True
         child = ancestor
     return name in _asked_for(context)
@@ -33,7 +37,9 @@ def is_guarded(node: cst.CSTNode, name: str, context: Context) -> bool:
 def _asked_for(context: Context) -> frozenset[str]:
     """The names for which a file asks or that it sets by ``setattr``, anywhere."""
     if context not in _ASKED:
-        calls = (node for node in context.module.calls if isinstance(node.func, cst.Name) and node.func.value in _ASKING)
+        calls = (
+            node for node in context.module.calls if isinstance(node.func, cst.Name) and node.func.value in _ASKING
+        )
         names = (constant(context.value(call.args[1].value), str) for call in calls if len(call.args) >= 2)
         _ASKED[context] = frozenset(name for name in names if isinstance(name, str))
     return _ASKED[context]
@@ -42,5 +48,7 @@ def _asked_for(context: Context) -> frozenset[str]:
 def _catches(handler: cst.ExceptHandler) -> bool:
     if handler.type is None:
         return True
-    caught = [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    caught = (
+        [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    )
     return any(isinstance(kind, cst.Name) and kind.value in _CATCHING for kind in caught)

@@ -99,7 +99,9 @@ class Rewrite:
         return NodeFix(f"Replace by `{' '.join(self.text.split())}`", [Replace(self.node, self.text)], applicability)
 
 
-def rewrite(entry: Entry, use: cst.BaseExpression, receiver: cst.BaseExpression | None, context: Context) -> Rewrite | None:
+def rewrite(
+    entry: Entry, use: cst.BaseExpression, receiver: cst.BaseExpression | None, context: Context
+) -> Rewrite | None:
     """What to write for a use (the attribute or the name itself), as far as its arguments are known to fit."""
     call = context.parent(use)
     called = call if isinstance(call, cst.Call) and call.func is use else None
@@ -201,7 +203,9 @@ def is_dtype(value: Value, node: cst.CSTNode) -> bool:
 def _is_device(value: Value, node: cst.CSTNode) -> bool:
     text = constant(value, str)
     name = node.attr.value if isinstance(node, cst.Attribute) else node.value if isinstance(node, cst.Name) else ""
-    return bool(isinstance(text, str) and _DEVICES.fullmatch(text)) or "device" in name.lower() or name in ("gpu", "cpu")
+    return (
+        bool(isinstance(text, str) and _DEVICES.fullmatch(text)) or "device" in name.lower() or name in ("gpu", "cpu")
+    )
 
 
 def _is_number(value: Value) -> bool:
@@ -274,7 +278,9 @@ def _filled(hole: re.Match[str], template: str, pieces: Pieces) -> str | None:
 
 def operand(piece: Piece) -> str:
     """The text of an argument, in parentheses unless it holds together by itself."""
-    whole = piece.node is None or isinstance(piece.node, _WHOLE) or (piece.text.startswith("(") and bool(piece.node.lpar))
+    whole = (
+        piece.node is None or isinstance(piece.node, _WHOLE) or (piece.text.startswith("(") and bool(piece.node.lpar))
+    )
     return piece.text if whole else f"({piece.text})"
 
 
@@ -335,7 +341,7 @@ def _comments(node: cst.CSTNode) -> int:
 
 
 def in_place_of(node: cst.BaseExpression, text: str, context: Context) -> str | None:
-    """A text, in parentheses where it would fall apart in the place of a node; None for a statement that has no place."""
+    """A text, in parentheses where it would fall apart in a node's place; None for a statement that has no place."""
     if node.lpar or isinstance(context.parent(node), _FREE):
         return text if context.is_dropped(node) or not _ASSIGNS.match(text) else None
     if _ASSIGNS.match(text):
@@ -355,13 +361,13 @@ def instead(entry: Entry, found: Rewrite | None) -> str:
 
 
 IN_PLACE = frozenset(
-    """abs acos add addcdiv addcmul asin atan bitwise_and bitwise_not bitwise_or ceil clamp clamp_max clamp_min clip copy cos
-    cosh cumprod cumsum div divide eq erf erfinv exp expm1 fill fill_diagonal floor floor_divide fmod frac ge gt half
+    """abs acos add addcdiv addcmul asin atan bitwise_and bitwise_not bitwise_or ceil clamp clamp_max clamp_min clip copy
+    cos cosh cumprod cumsum div divide eq erf erfinv exp expm1 fill fill_diagonal floor floor_divide fmod frac ge gt half
     index_add index_copy index_fill index_put le lerp log log10 log1p log2 logical_and logical_not logical_or lt
     masked_fill masked_scatter mul multiply nan_to_num ne neg negative normal pow put reciprocal relu remainder round
     rsqrt scatter scatter_add scatter_reduce sigmoid sign sin sinh sqrt square squeeze sub subtract swapaxes t tan tanh
-    transpose tril triu true_divide trunc uniform unsqueeze xlogy zero bernoulli exponential random resize set""".split()
-)
+    transpose tril triu true_divide trunc uniform unsqueeze xlogy zero bernoulli exponential random resize
+    set""".split() )
 
 
 @cache

@@ -80,7 +80,9 @@ def remedy(section: str, name: str) -> Observation:
     entry = _names.table()[section].get(name)
     text = "" if entry is None else " ".join([entry.advice or "", *(form.template for form in entry.forms)])
     missing = [mention for mention in _MENTIONED.findall(text) if not _exists(mention)]
-    return shown(entry is not None and not missing, f"missing: {missing}" if missing else "all that is advised is there")
+    return shown(
+        entry is not None and not missing, f"missing: {missing}" if missing else "all that is advised is there"
+    )
 
 
 def _exists(path: str) -> bool:

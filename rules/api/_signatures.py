@@ -12,7 +12,9 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.values import CERTAIN, Name
 
 _POSITIONAL = ("positional-only", "positional-or-keyword")
-_ALSO_BY_NAME = frozenset({("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis")})  # against the stubs
+_ALSO_BY_NAME = frozenset(
+    {("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis")}
+)  # against the stubs
 
 
 def entry_of(call: cst.Call, context: Context) -> api.Entry | None:

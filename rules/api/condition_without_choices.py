@@ -13,8 +13,8 @@ class ConditionWithoutChoices(Rule):
     Finds `mx.where(condition)`.
 
     ## PyTorch and MLX
-    `torch.where(condition)` gives the positions where the condition holds. How many there are depends on the data, which
-    a lazy graph cannot express: `mx.where` takes three arguments, and one raises `TypeError`.
+    `torch.where(condition)` gives the positions where the condition holds. How many there are depends on the data,
+    which a lazy graph cannot express: `mx.where` takes three arguments, and one raises `TypeError`.
 
     ## Example
     ```python

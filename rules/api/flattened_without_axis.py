@@ -51,7 +51,10 @@ class FlattenedWithoutAxis(Rule):
         found = operation(node, context, OPERATIONS)
         if found is None or found.starred or found.argument(1 if found.name == "take" else 0, "axis") is not None:
             return
-        array = context.array(found.subject)
+        index = found.argument(0, "indices") if found.name == "take" else None
+        array = (
+            None if isinstance(index, cst.BinaryOperation) else context.array(found.subject)
+        )  # flat places, computed
         if array is not None and array.rank is not None and array.rank > 1:
             context.report(
                 self, node, because=[found.subject], confidence=LIKELY if found.name == "take" else 2, name=found.name,

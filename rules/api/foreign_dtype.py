@@ -23,8 +23,8 @@ class ForeignDtype(Rule):
     Finds `bool`, `float`, `int`, `"float32"`, `np.float32` or `torch.float32` where MLX takes a dtype.
 
     ## PyTorch and MLX
-    PyTorch and NumPy take Python's types for dtypes, NumPy names of them too. MLX takes its own dtypes only, anything else
-    raises `TypeError`.
+    PyTorch and NumPy take Python's types for dtypes, NumPy names of them too. MLX takes its own dtypes only, anything
+    else raises `TypeError`.
 
     ## Example
     ```python
@@ -67,8 +67,9 @@ class ForeignDtype(Rule):
         text = under_aliases(f"mx.{name}", context) if name is not None else None
         safety = Applicability.SAFE if name == "bool_" or origin == "named" else Applicability.UNSAFE
         fix = NodeFix(f"Replace by `{text}`", [Replace(arg.value, text)], safety) if text is not None else None
+        instead = f": use `mx.{name}`" if name is not None else ""
         context.report(
-            self, arg.value, given=context.brief(arg.value), instead=f": use `mx.{name}`" if name is not None else "", fix=fix,
+            self, arg.value, given=context.brief(arg.value), instead=instead, fix=fix,
             repro={"callee": explain.short(entry.name).rpartition(".")[2]},
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from mlxlint.model.values import CERTAIN, LIKELY, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 LARGEST = 65504.0  # of float16
+NEVER = 1e6  # beyond this a constant stands for minus infinity
 
 
 class HalfPrecisionMask(Rule):
@@ -45,7 +46,7 @@ class HalfPrecisionMask(Rule):
     code = "MLX472"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    message = "`{constant}` is infinite in float16, {whose}: the mask gets NaN"
+    message = "`{constant}` is infinite in float16, {whose}: products with it, and rows masked whole, become NaN"
     calls = frozenset({"full"})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
@@ -67,7 +68,7 @@ class HalfPrecisionMask(Rule):
             return
         if context.qualified(dtype) == "mlx.core.float16":
             self._report(node, node, value, "the dtype stated", CERTAIN, context)
-        elif _is_dtype_of_unknown(dtype, context):
+        elif _is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER):
             self._report(node, node, value, f"a dtype that `{context.brief(dtype)}` may be", LIKELY, context)
 
     def _report(
@@ -91,9 +92,9 @@ class HalfPrecisionMask(Rule):
         return Evidence(hazard, shown(not mx.isnan(safe).any().item(), f"with finfo: {safe.tolist()}"))
 
 
-def _too_large(node: cst.BaseExpression, context: Context) -> bool:
+def _too_large(node: cst.BaseExpression, context: Context, limit: float = LARGEST) -> bool:
     number = constant(context.value(node), (int, float))
-    return isinstance(number, (int, float)) and LARGEST < abs(number) < float("inf")
+    return isinstance(number, (int, float)) and limit < abs(number) < float("inf")
 
 
 def _cast_like(node: cst.BaseExpression, context: Context) -> str | None:

@@ -58,7 +58,11 @@ class InPlaceMethod(Rule):
         if entry is None or is_guarded(node, name, context):
             return
         fix = self._fix(entry, node, call, context) if isinstance(call, cst.Call) else None
-        instead = f"use `{fix.edits[0].text}`" if fix is not None and isinstance(fix.edits[0], Replace) else "assign the result instead"
+        instead = (
+            f"use `{fix.edits[0].text}`"
+            if fix is not None and isinstance(fix.edits[0], Replace)
+            else "assign the result instead"
+        )
         context.report(
             self, node.attr, because=[node.value], name=name, instead=instead, fix=fix, repro={"name": name},
         )  # fmt: skip

@@ -12,8 +12,8 @@ class InterleavedRepeat(Rule):
     """`mx.repeat` in place of `Tensor.repeat`
 
     ## What it does
-    Finds `mx.repeat` without an axis, or given several positional counts. In a file that speaks of PyTorch, every
-    `mx.repeat` along an axis that is longer than one is noted as information.
+    Finds `mx.repeat` without an axis on an array of several axes. On other arrays, and in a file that speaks of
+    PyTorch along an axis that is longer than one, it is noted as information: repeating each element may be meant.
 
     ## PyTorch and MLX
     `Tensor.repeat` tiles: `[1, 2]` becomes `[1, 2, 1, 2]`. `mx.repeat` repeats each element, as `repeat_interleave`
@@ -58,8 +58,12 @@ class InterleavedRepeat(Rule):
             return
         axis = context.argument(node, 2, "axis")
         array = context.array(subject)
+        rank = None if array is None else array.rank
+        if rank == 0:
+            return
         if axis is None:
-            effect, severity = "without an axis repeats each element and flattens", Severity.WARNING
+            effect = "without an axis repeats each element and flattens"
+            severity = Severity.WARNING if rank is not None and rank > 1 else Severity.INFO
         elif array is None or array.shape is None or not is_port(context):
             return
         else:

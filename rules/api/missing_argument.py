@@ -14,8 +14,8 @@ class MissingArgument(Rule):
     """A call without an argument that MLX needs
 
     ## What it does
-    Finds calls of MLX's functions, array methods and classes that leave out a parameter without a default: the `size` of
-    `mx.unique`, the dimensions of `nn.LayerNorm`, ...
+    Finds calls of MLX's functions, array methods and classes that leave out a parameter without a default: the `size`
+    of `mx.unique`, the dimensions of `nn.LayerNorm`, ...
 
     ## PyTorch and MLX
     PyTorch infers some of these, such as the number of unique values; a lazy graph must know all sizes beforehand. A
@@ -46,7 +46,13 @@ class MissingArgument(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{callee}` needs `{parameter}`"
-    yields_to = ("condition-without-choices", "randint-bound", "torch-keyword", "unknown-keyword", "optimizer-given-parameters")
+    yields_to = (
+        "condition-without-choices",
+        "randint-bound",
+        "torch-keyword",
+        "unknown-keyword",
+        "optimizer-given-parameters",
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         entry = entry_of(node, context)
@@ -55,9 +61,8 @@ class MissingArgument(Rule):
         missing = [_missing(signature, node) for signature in entry.signatures]
         if not all(missing) or is_guarded(node, "", context):
             return
-        context.report(
-            self, node, callee=explain.short(entry.name), parameter=min(missing, key=len)[0], repro={"name": entry.name},
-        )  # fmt: skip
+        parameter = min(missing, key=len)[0]
+        context.report(self, node, callee=explain.short(entry.name), parameter=parameter, repro={"name": entry.name})
 
     @staticmethod
     def repro(name: str = "mlx.core.unique") -> Evidence:

@@ -78,9 +78,8 @@ class PopulationVariance(Rule):
 
 
 def _normalises(node: cst.Call, found: Operation, context: Context) -> bool:
-    """Whether this is the variance of layer normalisation: of the last axis, kept, with an epsilon added."""
-    axis, kept = context.value(found.argument(0, "axis")), context.value(found.argument(1, "keepdims"))
-    if not (isinstance(axis, Const) and axis.value == -1 and isinstance(kept, Const) and kept.value is True):
-        return False
-    parent = context.parent(node)
-    return isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, cst.Add)
+    """Whether this serves to normalise, where PyTorch divides by N, too: axes are kept, or an epsilon is added."""
+    kept, parent = context.value(found.argument(1, "keepdims")), context.parent(node)
+    if isinstance(kept, Const) and kept.value is True:
+        return True
+    return isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, (cst.Add, cst.Multiply))

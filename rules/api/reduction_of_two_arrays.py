@@ -72,8 +72,8 @@ class ReductionOfTwoArrays(Rule):
         if single and not found.is_method and isinstance(func, cst.Attribute):
             fix = NodeFix(f"Use `{elementwise}`", [Replace(func.attr, elementwise)])
         context.report(
-            self, node, because=[found.subject, *([other] if array is not None else [])], name=found.name, elementwise=elementwise,
-            confidence=CERTAIN if sure else LIKELY, fix=fix, repro={"name": found.name},
+            self, node, because=[found.subject, *([other] if array is not None else [])],
+            name=found.name, elementwise=elementwise, confidence=CERTAIN if sure else LIKELY, fix=fix, repro={"name": found.name},
         )  # fmt: skip
 
     @staticmethod
@@ -83,4 +83,3 @@ class ReductionOfTwoArrays(Rule):
         a, b = mx.array([[0.0, 3.0]]), mx.array([[1.0, 2.0]])
         remedy = agrees(mx.minimum(a, b), [[0.0, 2.0]]) if name == "min" else agrees(mx.maximum(a, b), [[1.0, 3.0]])
         return Evidence(raises(lambda: getattr(mx, name)(a, b), TypeError, ValueError), remedy)
-

@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.arguments import ArgumentNodes
-from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Const, Scalar, Sequence, Value, scalar_type
+from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Const, Either, Scalar, Sequence, Value, scalar_type
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, raises
 
 FROM = {  # where the shape begins
@@ -15,7 +15,9 @@ FROM = {  # where the shape begins
     "mlx.core.reshape": 1, "mlx.core.broadcast_to": 1, "mlx.core.tile": 1, "mlx.core.transpose": 1,
     "mlx.core.array.squeeze": 0, "mlx.core.array.sum": 0, "mlx.core.array.mean": 0, "mlx.core.flip": 1,
 }  # fmt: skip
-_SIZE = re.compile(r"dims?$|size|^num_|^n_|len|width|height|rank|batch|channels|hidden|features|heads|^[a-z]$|count|vocab")
+_SIZE = re.compile(
+    r"dims?$|size|^num_|^n_|len|width|height|rank|batch|channels|hidden|features|heads|^[a-z]$|count|vocab"
+)
 
 
 class ShapeAsArguments(Rule):
@@ -26,8 +28,8 @@ class ShapeAsArguments(Rule):
     `mx.broadcast_to(x, 2, 3)` and `x.squeeze(0, 2)`: sizes or axes one after another where MLX takes one tuple.
 
     ## PyTorch and MLX
-    PyTorch takes a shape either way. MLX's functions take a tuple or list (the methods `reshape` and `transpose` take both),
-    and read the second number as the next parameter: `TypeError`.
+    PyTorch takes a shape either way. MLX's functions take a tuple or list (the methods `reshape` and `transpose` take
+    both), and read the second number as the next parameter: `TypeError`.
 
     ## Example
     ```python
@@ -51,6 +53,7 @@ class ShapeAsArguments(Rule):
     """
 
     code = "MLX410"
+    yields_to = ("transpose-of-two-axes",)
     calls = frozenset(name.rpartition(".")[2] for name in FROM)
     kind = Kind.CRASH
     severity = Severity.ERROR
@@ -71,8 +74,6 @@ class ShapeAsArguments(Rule):
         sure = all(_is_int(context.value(arg.value)) for arg in numbers)
         if not sure and not (start == 0 and all(_may_be_int(arg.value, context) for arg in numbers)):
             return
-        if callee == "mlx.core.transpose" and len(numbers) == 2:
-            return  # two axes are swapped: another rule's
         text = ", ".join(context.text(arg.value) for arg in numbers)
         fix = NodeFix("Put the numbers into a tuple", [Span(numbers[0].value, numbers[-1].value, f"({text})")])
         context.report(
@@ -104,7 +105,7 @@ def _is_int(value: Value) -> bool:
 def _may_be_int(node: cst.BaseExpression, context: Context) -> bool:
     """Whether an expression of which nothing is known reads like a size: ``out_dims``, not ``dtype``."""
     value = context.value(node)
-    if value is not UNKNOWN:
+    if value is not UNKNOWN and not isinstance(value, Either):
         return _is_int(value)
     named = node.attr.value if isinstance(node, cst.Attribute) else node.value if isinstance(node, cst.Name) else ""
     return isinstance(node, cst.BinaryOperation) or bool(_SIZE.search(named.lower()))

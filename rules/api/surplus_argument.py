@@ -14,8 +14,8 @@ class SurplusArgument(Rule):
     """More positional arguments than a callable of MLX takes
 
     ## What it does
-    Finds calls of MLX's functions, array methods and classes with more positional arguments than any of their signatures
-    has places for.
+    Finds calls of MLX's functions, array methods and classes with more positional arguments than any of their
+    signatures has places for.
 
     ## PyTorch and MLX
     Where PyTorch takes several numbers or tensors one after another, MLX takes one tuple or list. Surplus positional
@@ -45,7 +45,7 @@ class SurplusArgument(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{callee}` takes at most {most} positional arguments, not {given}"
-    yields_to = ("shape-as-arguments", "view-as-reshape", "randint-bound")
+    yields_to = ("shape-as-arguments", "transpose-of-two-axes", "view-as-reshape", "randint-bound")
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         given = len(ArgumentNodes(node).positional)

@@ -25,7 +25,8 @@ TABLE = Path(__file__).with_name("keywords.toml")
 @cache
 def table() -> Mapping[str, Mapping[str, Any]]:
     """Callable (``*``: any) -> PyTorch's keyword -> what to do with it."""
-    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    content: Mapping[str, Mapping[str, Any]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return content
 
 
 def advice(callee: str, keyword: str) -> Any:
@@ -42,8 +43,8 @@ class TorchKeyword(Rule):
     like in calls of MLX's functions, array methods and constructors that take no such keyword.
 
     ## PyTorch and MLX
-    MLX follows NumPy: `axis`, `keepdims`, `shape`, `k`. The arrays an operation works on are taken by position only, and
-    nothing takes a device. An unknown keyword raises `TypeError`.
+    MLX follows NumPy: `axis`, `keepdims`, `shape`, `k`. The arrays an operation works on are taken by position only,
+    and nothing takes a device. An unknown keyword raises `TypeError`.
 
     ## Example
     ```python
@@ -73,14 +74,15 @@ class TorchKeyword(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{callee}` takes no `{keyword}`: {instead}"
-    yields_to = ("unsupported-layer-option",)
+    yields_to = ("unsupported-layer-option", "optimizer-given-parameters")
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):
             return
         entry = entry_of(node, context)
         for arg in unaccepted_keywords(node, entry) if entry is not None else ():
-            assert entry is not None and arg.keyword is not None
+            assert entry is not None
+            assert arg.keyword is not None
             found = advice(entry.name, arg.keyword.value)
             if found is None or is_guarded(node, arg.keyword.value, context):
                 continue

@@ -14,9 +14,9 @@ class TorchModuleMethod(Rule):
     """A method of PyTorch's modules or optimizers that MLX's lack
 
     ## What it does
-    Finds `state_dict`, `load_state_dict`, `to`, `cuda`, `half`, `register_buffer`, `named_parameters`, `buffers` and hooks
-    on `mlx.nn` modules and classes derived from them, and `param_groups`, `state_dict` on MLX's optimizers. What the class
-    defines itself is left alone.
+    Finds `state_dict`, `load_state_dict`, `to`, `cuda`, `half`, `register_buffer`, `named_parameters`, `buffers` and
+    hooks on `mlx.nn` modules and classes derived from them, and `param_groups`, `state_dict` on MLX's optimizers. What
+    the class defines itself is left alone.
 
     ## PyTorch and MLX
     An MLX module is a dict of arrays and modules: `parameters()` is nested, `load_weights` and `update` fill it,
@@ -68,8 +68,8 @@ class TorchModuleMethod(Rule):
             return
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(
-            self, node.attr, because=[node.value], kind=f"{section}s", name=name, instead=_names.instead(entry, rewrite),
-            fix=_fix(rewrite, node.value, context), repro={"section": section, "name": name},
+            self, node.attr, because=[node.value], kind=f"{section}s", name=name,
+            instead=_names.instead(entry, rewrite), fix=_fix(rewrite, node.value, context), repro={"section": section, "name": name},
         )  # fmt: skip
 
     @staticmethod
@@ -101,7 +101,9 @@ def _kind(value: Value) -> str | None:
 def _set_in(receiver: Value) -> frozenset[str]:
     """The attributes that the project's class of an object sets anywhere."""
     own = [m.code.ancestry()[0] for m in members(receiver) if isinstance(m, Instance) and m.code is not None]
-    return frozenset(name for classes in own for code in classes for name in (*code.attributes, *code.body, *code.fields))
+    return frozenset(
+        name for classes in own for code in classes for name in (*code.attributes, *code.body, *code.fields)
+    )
 
 
 def _fix(rewrite: _names.Rewrite | None, receiver: cst.BaseExpression, context: Context) -> NodeFix | None:
@@ -112,6 +114,12 @@ def _fix(rewrite: _names.Rewrite | None, receiver: cst.BaseExpression, context: 
         return NodeFix("Leave it out", [Replace(rewrite.node, "pass")], Applicability.UNSAFE)
     if ".set_dtype(" not in rewrite.text or context.is_dropped(rewrite.node):
         return rewrite.fix(certain=False)
-    if isinstance(statement, cst.Assign) and len(statement.targets) == 1 and context.text(statement.targets[0].target) == text:
-        return NodeFix("Use `set_dtype`, which changes the module", [Replace(statement, rewrite.text)], Applicability.UNSAFE)
+    if (
+        isinstance(statement, cst.Assign)
+        and len(statement.targets) == 1
+        and context.text(statement.targets[0].target) == text
+    ):
+        return NodeFix(
+            "Use `set_dtype`, which changes the module", [Replace(statement, rewrite.text)], Applicability.UNSAFE
+        )
     return None  # set_dtype returns nothing

@@ -45,8 +45,8 @@ class TorchName(Rule):
     ```
 
     ## Fix safety
-    Safe where the two are known to agree. Unsafe for layers, whose channels come last in MLX, and for what agrees on usual
-    values only.
+    Safe where the two are known to agree. Unsafe for layers, whose channels come last in MLX, and for what agrees on
+    usual values only.
 
     ## References
     - [mlx.core](https://ml-explore.github.io/mlx/build/html/python/ops.html)

@@ -9,10 +9,6 @@ from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
-AUTOGRAD = frozenset(
-    "backward detach detach_ grad grad_fn is_leaf register_hook requires_grad requires_grad_ retain_grad".split()
-)
-
 
 class UnknownArrayAttribute(Rule):
     """A method or attribute that MLX's arrays do not have
@@ -47,14 +43,25 @@ class UnknownArrayAttribute(Rule):
     code = "MLX403"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    yields_to = ("autograd-on-array",)
     message = "MLX arrays have no `{name}`{instead}"
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         array = context.array(node.value)
         name = node.attr.value
-        if array is None or array.confidence < CERTAIN or name.startswith("__") or name in api.members("mlx.core.array"):
+        if (
+            array is None
+            or array.confidence < CERTAIN
+            or name.startswith("__")
+            or name in api.members("mlx.core.array")
+        ):
             return
-        if name in AUTOGRAD or name in _names.table()["tensor"] or _names.in_place(name) or is_guarded(node, name, context):
+        if (
+            name in AUTOGRAD
+            or name in _names.table()["tensor"]
+            or _names.in_place(name)
+            or is_guarded(node, name, context)
+        ):
             return
         function = api.lookup(f"mlx.core.{name}")
         instead = f": it is the function `mx.{name}`" if function is not None and function.kind == "function" else ""

@@ -20,8 +20,8 @@ class UnknownKeyword(Rule):
     position only.
 
     ## PyTorch and MLX
-    An unknown keyword raises `TypeError` in both. In MLX many parameters have a name in the signature but are positional
-    only (`mx.sum(a, /, axis, ...)`), and layers have fewer options than PyTorch's.
+    An unknown keyword raises `TypeError` in both. In MLX many parameters have a name in the signature but are
+    positional only (`mx.sum(a, /, axis, ...)`), and layers have fewer options than PyTorch's.
 
     ## Example
     ```python
@@ -47,20 +47,25 @@ class UnknownKeyword(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{callee}` takes no keyword `{keyword}`{nearest}"
-    yields_to = ("unsupported-layer-option",)
+    yields_to = ("unsupported-layer-option", "optimizer-given-parameters")
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):
             return
         entry = entry_of(node, context)
         for arg in unaccepted_keywords(node, entry) if entry is not None else ():
-            assert entry is not None and arg.keyword is not None
+            assert entry is not None
+            assert arg.keyword is not None
             keyword = arg.keyword.value
             if advice(entry.name, keyword) is not None or is_guarded(node, keyword, context):
                 continue
             named = {p.name: p.kind for signature in entry.signatures for p in signature.parameters}
-            close = difflib.get_close_matches(keyword, [n for n, kind in named.items() if kind != "positional-only"], 1, 0.7)
-            nearest = f"; did you mean `{close[0]}`?" if close else ", it is positional only" if keyword in named else ""
+            close = difflib.get_close_matches(
+                keyword, [n for n, kind in named.items() if kind != "positional-only"], 1, 0.7
+            )
+            nearest = (
+                f"; did you mean `{close[0]}`?" if close else ", it is positional only" if keyword in named else ""
+            )
             context.report(
                 self, arg, callee=explain.short(entry.name), keyword=keyword, nearest=nearest,
                 repro={"name": entry.name, "keyword": keyword},

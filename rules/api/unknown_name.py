@@ -49,6 +49,7 @@ class UnknownName(Rule):
     code = "MLX400"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    yields_to = ("gradient-context",)
     message = "`{module}` has no `{name}`{nearest}"
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
@@ -58,7 +59,9 @@ class UnknownName(Rule):
 
     def visit_ImportFrom(self, node: cst.ImportFrom, context: Context) -> None:
         module = dotted(node.module) or ""
-        if node.relative or isinstance(node.names, cst.ImportStar) or module not in api.known_modules():
+        if node.relative or (context.module.path is not None and context.module.path.suffix == ".pyi"):
+            return  # a stub may name what only type checkers know
+        if isinstance(node.names, cst.ImportStar) or module not in api.known_modules():
             return
         for alias in node.names:
             if isinstance(alias.name, cst.Name) and isinstance(context.value(alias), (Module, Name)):
@@ -79,7 +82,9 @@ class UnknownName(Rule):
         self._report(place, module, member, nearest, context)
 
     def _report(self, place: cst.CSTNode, module: str, member: str, nearest: str, context: Context) -> None:
-        context.report(self, place, module=module, name=member, nearest=nearest, repro={"module": module, "name": member})
+        context.report(
+            self, place, module=module, name=member, nearest=nearest, repro={"module": module, "name": member}
+        )
 
     @staticmethod
     def repro(module: str = "mlx.core", name: str = "lgamma") -> Evidence:

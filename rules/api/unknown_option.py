@@ -19,8 +19,8 @@ class UnknownOption(Rule):
     """A word that an option of MLX does not know
 
     ## What it does
-    Finds string arguments that are not among those that the signature of an MLX function or layer lists: the `reduction`
-    of a loss, the `mode` of `nn.Upsample`, ...
+    Finds string arguments that are not among those that the signature of an MLX function or layer lists: the
+    `reduction` of a loss, the `mode` of `nn.Upsample`, ...
 
     ## PyTorch and MLX
     The vocabularies differ: a loss in MLX knows the reductions `"none"`, `"mean"` and `"sum"`, and no `"batchmean"`. An
@@ -72,7 +72,9 @@ class UnknownOption(Rule):
             )  # fmt: skip
 
     @staticmethod
-    def repro(name: str = "mlx.nn.losses.kl_div_loss", parameter: str = "reduction", word: str = "batchmean") -> Evidence:
+    def repro(
+        name: str = "mlx.nn.losses.kl_div_loss", parameter: str = "reduction", word: str = "batchmean"
+    ) -> Evidence:
         import importlib
 
         import mlx.core as mx

@@ -53,8 +53,12 @@ class UnsignedWraparound(Rule):
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         if not isinstance(node.operator, cst.Subtract) or not _is_uint32(node, context):
             return
-        left = context.array(node.left)
-        if left is None or constant(context.value(node.right), (int, float)) == 0 or _wraps_back(node, context):
+        if (
+            context.array(node.left) is None
+            or _counts_from_end(node.left, context)
+            or constant(context.value(node.right), (int, float)) == 0
+            or _wraps_back(node, context)
+        ):
             return
         self._report(node, node.left, [node.left, node.right], context)
 
@@ -93,6 +97,12 @@ class UnsignedWraparound(Rule):
         found = mx.argmax(mx.array([[0.9, 0.1], [0.2, 0.8]]), axis=-1)
         hazard = differs((found - 1).astype(mx.float32), [-1.0, 0.0])
         return Evidence(hazard, agrees(found.astype(mx.int32) - 1, [-1, 0]))
+
+
+def _counts_from_end(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether this is ``size - index``, as in ``size - index - 1``: the place counted from the end."""
+    subtracts = isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Subtract)
+    return subtracts and isinstance(node, cst.BinaryOperation) and context.array(node.left) is None
 
 
 def _is_uint32(node: cst.CSTNode, context: Context) -> bool:

@@ -4,7 +4,8 @@ import libcst as cst
 from mlxlint.rules._operations import operation, with_keyword
 
 from mlxlint.context import Context
-from mlxlint.model.values import LIKELY
+from mlxlint.model.tree import dotted
+from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
 SOFTMAX = frozenset({"softmax"})
@@ -14,7 +15,8 @@ class WholeArraySoftmax(Rule):
     """`mx.softmax` without an axis
 
     ## What it does
-    Finds `mx.softmax(x)` without `axis` where `x` is not known to have a single axis.
+    Finds `mx.softmax(x)` without `axis` where `x` is not known to have a single axis. Where nothing
+    says that it has more, this is information.
 
     ## PyTorch and MLX
     `torch.softmax` demands a dimension, and modules such as `nn.Softmax` are used with the last. `mx.softmax`
@@ -58,7 +60,10 @@ class WholeArraySoftmax(Rule):
         if rank in (0, 1):
             return
         fix = NodeFix("Normalise over the last axis", [with_keyword(node, "axis=-1", context)], Applicability.UNSAFE)
-        context.report(self, node, because=[found.subject], confidence=2 if rank else LIKELY, fix=fix)
+        severity = Severity.WARNING if rank or _is_of_rows(found.subject, array) else Severity.INFO
+        context.report(
+            self, node, because=[found.subject], confidence=CERTAIN if rank else LIKELY, severity=severity, fix=fix
+        )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:
@@ -66,3 +71,10 @@ class WholeArraySoftmax(Rule):
 
         x = mx.zeros((2, 2))
         return Evidence(differs(mx.softmax(x), [[0.5, 0.5]] * 2), agrees(mx.softmax(x, axis=-1), [[0.5, 0.5]] * 2))
+
+
+def _is_of_rows(node: cst.BaseExpression, array: Array | None) -> bool:
+    """Whether an array of unknown rank surely has rows: a matrix product, a layer's output, logits by name."""
+    op = "" if array is None else array.op or ""
+    product = op in ("operator.@", "operator.*", "operator./", "mlx.core.matmul", "mlx.core.einsum")
+    return product or op.startswith("mlx.nn.") or "logits" in (dotted(node) or "")

@@ -80,6 +80,8 @@ class ZeroDimPromotion(Rule):
 
 def _is_scalar(scalar: Array, node: cst.CSTNode, context: Context) -> bool:
     """Whether this is `mx.array(<number>)`, float32 and of no axes, made where it is used."""
+    if isinstance(scalar.node, cst.Call) and context.argument(scalar.node, 1, "dtype") is not None:
+        return False
     if scalar.shape != () or scalar.dtype != "float32" or not produced_by(scalar, "array"):
         return False
     function = _function(node, context)

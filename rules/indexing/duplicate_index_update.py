@@ -4,7 +4,7 @@ import libcst as cst
 from mlxlint.rules._operations import is_same, produced_by
 
 from mlxlint.context import Context
-from mlxlint.model.tree import dotted
+from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, Const, Value, as_array, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
 
@@ -15,6 +15,8 @@ AUGMENTED: dict[type[cst.BaseAugOp], str] = {
 OPERATORS: dict[type[cst.BaseBinaryOp], str] = {
     cst.Add: "add", cst.Subtract: "subtract", cst.Multiply: "multiply", cst.Divide: "divide",
 }  # fmt: skip
+SCALING = ("multiply", "divide", "maximum", "minimum")
+POSITIONS = frozenset(f"numpy.{name}" for name in ("nonzero", "flatnonzero", "where", "arange", "argsort", "unique"))
 FUNCTIONS = {f"mlx.core.{name}": name for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum")}
 
 
@@ -79,8 +81,14 @@ class DuplicateIndexUpdate(Rule):
     ) -> None:
         array = context.array(target.value)
         index = None if array is None else _repeating(target, context)
-        if index is None:
+        single = context.array(value) is None  # the same number for each place
+        if index is None or (single and name in SCALING):
             return
+        if single:
+            counts = constant(context.value(value), (int, float)) is not None
+        else:
+            counts = isinstance(node, cst.AugAssign) or name in SCALING
+        confidence = _confidence(context.array(index)) if counts else POSSIBLE
         text = dotted(target.value)
         fix = None
         if text is not None:
@@ -88,7 +96,7 @@ class DuplicateIndexUpdate(Rule):
             new = f"{text} = {text}.at{where}.{name}({context.text(value)})"
             fix = NodeFix(f"Apply every update with `.at[...].{name}`", [Replace(node, new)], Applicability.UNSAFE)
         context.report(
-            self, target, because=[target.value, index], confidence=_confidence(context.array(index)), fix=fix,
+            self, target, because=[target.value, index], confidence=confidence, fix=fix,
             target=context.brief(target), index=context.brief(index),
         )  # fmt: skip
 
@@ -160,6 +168,8 @@ def _distinct(array: Array, context: Context, depth: int = 4) -> bool:
         )
         inner_node = inner_node or (node.args[0].value if node.args else None)
         if produced_by(array, "array"):
+            if _is_of_positions(inner_node, context):
+                return True
             items = getattr(context.value(inner_node), "items", None)
             return (
                 items is not None
@@ -170,6 +180,16 @@ def _distinct(array: Array, context: Context, depth: int = 4) -> bool:
             inner = context.array(inner_node)
             return inner is not None and _distinct(inner, context, depth - 1)
     return False
+
+
+def _is_of_positions(node: cst.BaseExpression | None, context: Context) -> bool:
+    """Whether values are positions that NumPy found, or the keys of a dict."""
+    while isinstance(node, cst.Subscript):
+        node = node.value
+    bound = getattr(context.value(node), "node", None) if isinstance(node, cst.Name) else node
+    calls = [n for n in walk(bound) if isinstance(n, cst.Call)] if bound is not None else []
+    names = [context.callee(call) or "" for call in calls]
+    return any(name in POSITIONS or name.endswith(".keys") for name in names)
 
 
 def _confidence(index: Array | None) -> int:

@@ -119,6 +119,6 @@ def _beyond(node: cst.Subscript, array: Array, context: Context) -> tuple[int, i
             return None
         size = array.shape[axis] if array.shape is not None and axis < len(array.shape) else None
         at = None if value is None else constant(value, int)
-        if isinstance(at, int) and isinstance(size, int) and not -size <= at < size:
+        if isinstance(at, int) and isinstance(size, int) and size > 0 and not -size <= at < size:
             return at, size
     return None

@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.foreign import NDARRAY, TENSOR
-from mlxlint.model.values import Array, Const, Foreign, Scalar, Sequence, Value, members
+from mlxlint.model.values import Array, Foreign, Sequence, Value, members
 from mlxlint.rule import (
     Applicability,
     Evidence,
@@ -95,18 +95,18 @@ def _unsupported(node: cst.Subscript, context: Context) -> Iterator[tuple[cst.Ba
     for element in node.slice:
         part = element.slice
         if isinstance(part, cst.Index):
-            found = {_index(member) for member in members(context.value(part.value))}
+            found = {_index(member, part.value) for member in members(context.value(part.value))}
             what = found.pop() if len(found) == 1 else None
             if what is not None:
                 yield part.value, what
         elif isinstance(part, cst.Slice):
             for bound in (part.lower, part.upper, part.step):
-                what = _bound(context.value(bound)) if bound is not None else None
+                what = _bound(context.value(bound), bound) if bound is not None else None
                 if bound is not None and what is not None:
                     yield bound, what
 
 
-def _index(value: Value) -> str | None:
+def _index(value: Value, node: cst.BaseExpression) -> str | None:
     if isinstance(value, Array):
         return "an array of floating point" if value.dtype in dtypes.FLOATS else None
     if isinstance(value, Foreign):
@@ -115,19 +115,20 @@ def _index(value: Value) -> str | None:
         whole = value.type == NDARRAY and value.dtype not in ("bool", "bool_") and value.shape != ()
         return "a NumPy array" if whole and (value.dtype is not None or (value.op or "").startswith("numpy.")) else None
     if isinstance(value, Sequence):
-        return "an empty list" if value.kind == "list" and value.items == () else None
-    return _number(value)
+        return "an empty list" if isinstance(node, cst.List) and not node.elements else None
+    return _number(node)
 
 
-def _bound(value: Value) -> str | None:
-    return "a slice bounded by an array" if isinstance(value, Array) else _number(value)
+def _bound(value: Value, node: cst.BaseExpression) -> str | None:
+    return "a slice bounded by an array" if isinstance(value, Array) else _number(node)
 
 
-def _number(value: Value) -> str | None:
-    is_float = (isinstance(value, Const) and isinstance(value.value, float)) or (
-        isinstance(value, Scalar) and value.type == "float"
-    )
-    return "a floating-point number" if is_float else None
+def _number(node: cst.BaseExpression) -> str | None:
+    """A number with a fraction, as it is written: a literal, or a division."""
+    if isinstance(node, cst.UnaryOperation):
+        return _number(node.expression)
+    divides = isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide)
+    return "a floating-point number" if divides or isinstance(node, cst.Float) else None
 
 
 def _fix(index: cst.BaseExpression, what: str, context: Context) -> NodeFix | None:

@@ -20,13 +20,15 @@ _RANDOM = ("mlx.core.random.", "mlx.nn.init.", "numpy.random.")
 _TABLE_NAME = re.compile(
     r"(?:^|_)(?:mask|causal|tril|positions?|position_ids|inv_freq|freqs?|window|mean|std|anchors?|sigmas?|betas?|alphas_cumprod|indices|offsets)$"
 )
-_WEIGHT_NAME = re.compile(r"weight|bias|embed|token|gamma|logit|query|queries|latent|param|learn|init|lora|proto|codebook|slopes?$|A_log|dt_")
+_WEIGHT_NAME = re.compile(
+    r"weight|bias|embed|token|gamma|logit|query|queries|latent|param|learn|init|lora|proto|codebook|slopes?$|A_log|dt_"
+)
 _INDEX_NAME = re.compile(r"(?:^|_)(?:index|indices|idx|ids|order|perm|permutation)$")
 MAX_STEPS = 60
 
 
 def made_by(node: cst.CSTNode, context: Context) -> set[str]:
-    """Qualified names of all that an array's expression calls, followed back through names and the project's functions."""
+    """Qualified names of all that an expression calls, followed back through names and the project's functions."""
     found: set[str] = set()
     seen: set[int] = set()
     stack: list[tuple[cst.CSTNode, ModuleCode]] = [(node, context.module)]
@@ -44,8 +46,14 @@ def made_by(node: cst.CSTNode, context: Context) -> set[str]:
                     stack.append((called.code.node.body, called.code.module))
             elif isinstance(part, (cst.Name, cst.Attribute)):
                 value = module.values.get(part)
-                origin = getattr(as_array(value) if value is not None else None, "node", None) or getattr(value, "node", None)
-                if isinstance(value, (Array, Foreign)) and isinstance(origin, cst.BaseExpression) and origin is not part:
+                origin = getattr(as_array(value) if value is not None else None, "node", None) or getattr(
+                    value, "node", None
+                )
+                if (
+                    isinstance(value, (Array, Foreign))
+                    and isinstance(origin, cst.BaseExpression)
+                    and origin is not part
+                ):
                     stack.append((origin, module))
     return found
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -13,8 +11,8 @@ RANKS = {f"mlx.nn.{kind}{n}d": n + 2 for kind in ("Conv", "ConvTranspose", "MaxP
 CONVOLUTIONS = frozenset(name for name in RANKS if "Conv" in name)
 
 
-def layer_called(call: cst.Call, context: Context, names: frozenset[str]) -> Optional[Instance]:
-    """The layer that is called, when it is one of ``names`` or a subclass of the project without a ``__call__`` of its own."""
+def layer_called(call: cst.Call, context: Context, names: frozenset[str]) -> Instance | None:
+    """The layer that is called, when it is one of ``names`` or a subclass without a ``__call__`` of its own."""
     called = context.called(call)
     if not isinstance(called, Instance):
         return None
@@ -31,12 +29,12 @@ def option(layer: Instance, index: int, name: str) -> Value:
     return layer.keywords.get(name, layer.args[index] if index < len(layer.args) else UNKNOWN)
 
 
-def number(value: Value) -> Optional[int]:
+def number(value: Value) -> int | None:
     found = constant(value, int)
     return found if isinstance(found, int) else None
 
 
-def is_channels_first(array: Array, channels: Optional[int]) -> Optional[str]:
+def is_channels_first(array: Array, channels: int | None) -> str | None:
     """Why an array's axes are surely in the order batch, channels, space; None when they may not be.
 
     ``channels``: how many channels the layer expects, if that is known.
@@ -49,7 +47,13 @@ def is_channels_first(array: Array, channels: Optional[int]) -> Optional[str]:
         return f"its shape is {_shown(shape)}" if shape[1] == channels or array.layout == "channels_first" else None
     if array.layout == "channels_first":
         return "it was brought to channels-first order"
-    if channels is not None and shape is not None and len(shape) in (4, 5) and shape[1] == channels and isinstance(channels, int):
+    if (
+        channels is not None
+        and shape is not None
+        and len(shape) in (4, 5)
+        and shape[1] == channels
+        and isinstance(channels, int)
+    ):
         return f"its axis 1 has {channels} elements, as many as there are channels"
     return None
 
@@ -58,7 +62,7 @@ def _shown(shape: tuple[object, ...]) -> str:
     return "(" + ", ".join("?" if s is None else str(s) for s in shape) + ")"
 
 
-def channels_last(node: cst.BaseExpression, context: Context) -> Optional[Array]:
+def channels_last(node: cst.BaseExpression, context: Context) -> Array | None:
     """The array of an expression when it is a map in channels-last order, as convolutions and pools return it."""
     array = context.array(node)
     if array is None or array.layout != "channels_last" or array.rank not in (None, 4, 5):
@@ -66,7 +70,7 @@ def channels_last(node: cst.BaseExpression, context: Context) -> Optional[Array]
     return array
 
 
-def axes_of(value: Value) -> Optional[tuple[int, ...]]:
+def axes_of(value: Value) -> tuple[int, ...] | None:
     """The axes that an ``axis`` argument names, as written."""
     items = getattr(value, "items", None)
     found = [number(item) for item in items] if isinstance(items, tuple) else [number(value)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -30,8 +28,8 @@ REDUCTIONS = {
 }
 
 
-def loss_name(call: cst.Call, context: Context, *names: str) -> Optional[str]:
-    """The loss that is called ("cross_entropy"), when it is one of ``names`` (default: any) and its arguments are plain."""
+def loss_name(call: cst.Call, context: Context, *names: str) -> str | None:
+    """The loss that is called ("cross_entropy") when it is one of ``names`` (default: any), with plain arguments."""
     callee = context.callee(call)
     if callee is None or not callee.startswith(PREFIX) or ArgumentNodes(call).starred:
         return None
@@ -39,7 +37,7 @@ def loss_name(call: cst.Call, context: Context, *names: str) -> Optional[str]:
     return name if name in (names or REDUCTIONS) else None
 
 
-def reduction(call: cst.Call, context: Context) -> Optional[str]:
+def reduction(call: cst.Call, context: Context) -> str | None:
     """How a loss is reduced: "none", "mean" or "sum"; None when that is not known."""
     name = loss_name(call, context)
     if name is None:
@@ -58,7 +56,7 @@ def produced_by(value: Value, *names: str) -> bool:
     return parts[0] == "mlx" and parts[-1] in names
 
 
-def index_of(array: Optional[Array]) -> Optional[cst.Subscript]:
+def index_of(array: Array | None) -> cst.Subscript | None:
     """The expression ``table[index]`` that an array is the result of."""
     if array is not None and array.op == "mlx.core.array.__getitem__" and isinstance(array.node, cst.Subscript):
         return array.node

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional, Union
 
 import libcst as cst
 
@@ -12,13 +11,13 @@ from mlxlint.model import tree
 from mlxlint.model.code import ClassCode
 from mlxlint.model.values import Array, Class, Dict, Instance, Name, Sequence, Value, members
 
-Store = Union[cst.Assign, cst.AnnAssign]
+Store = cst.Assign | cst.AnnAssign
 
 PARAMETRIC = frozenset(
     "mlx.nn." + name
-    for name in """Linear Bilinear Embedding Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d BatchNorm
-    LayerNorm RMSNorm GroupNorm PReLU RNN GRU LSTM MultiHeadAttention Transformer TransformerEncoder TransformerDecoder
-    TransformerEncoderLayer TransformerDecoderLayer QuantizedLinear QuantizedEmbedding""".split()
+    for name in """Linear Bilinear Embedding Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d
+    BatchNorm LayerNorm RMSNorm GroupNorm PReLU RNN GRU LSTM MultiHeadAttention Transformer TransformerEncoder
+    TransformerDecoder TransformerEncoderLayer TransformerDecoderLayer QuantizedLinear QuantizedEmbedding""".split()
 )
 MODE_DEPENDENT = frozenset({"mlx.nn.Dropout", "mlx.nn.Dropout2d", "mlx.nn.Dropout3d", "mlx.nn.BatchNorm"})
 
@@ -43,7 +42,9 @@ def _owns(value: Value, seen: tuple[ClassCode, ...]) -> bool:
     if not isinstance(value, Instance):
         return False
     if value.code is None:
-        return value.type in PARAMETRIC or any(_owns(arg, seen) for arg in value.args if value.type == "mlx.nn.Sequential")
+        return value.type in PARAMETRIC or any(
+            _owns(arg, seen) for arg in value.args if value.type == "mlx.nn.Sequential"
+        )
     return value.code not in seen and class_owns_parameters(value.code, seen)
 
 
@@ -58,22 +59,29 @@ def class_owns_parameters(code: ClassCode, seen: tuple[ClassCode, ...] = ()) -> 
     return any(isinstance(v, Array) or _owns(v, (*seen, code)) for _, v in stored)
 
 
-def constructed_class(call: cst.Call, context: Context) -> Optional[Value]:
+def constructed_class(call: cst.Call, context: Context) -> Value | None:
     """The module class that a call constructs, if it does."""
     called = context.called(call)
     if isinstance(called, Class):
         return called if called.code.is_mlx_module else None
-    if isinstance(called, Name) and called.receiver is None and called.name.startswith("mlx.nn.") and called.name.count(".") == 2:
+    if (
+        isinstance(called, Name)
+        and called.receiver is None
+        and called.name.startswith("mlx.nn.")
+        and called.name.count(".") == 2
+    ):
         return called if called.name[7:8].isupper() else None
     return None
 
 
 def constructs_module(node: cst.CSTNode, context: Context) -> bool:
     """Whether an expression calls a module class somewhere."""
-    return any(isinstance(found, cst.Call) and constructed_class(found, context) is not None for found in tree.walk(node))
+    return any(
+        isinstance(found, cst.Call) and constructed_class(found, context) is not None for found in tree.walk(node)
+    )
 
 
-def stored_on_self(node: Store, context: Context, method: Optional[str] = "__init__") -> Iterator[tuple[str, ClassCode]]:
+def stored_on_self(node: Store, context: Context, method: str | None = "__init__") -> Iterator[tuple[str, ClassCode]]:
     """Attribute name and class for each ``self.name = …`` of a module's method (``method`` None: any)."""
     targets = [t.target for t in node.targets] if isinstance(node, cst.Assign) else [node.target]
     for target in targets:
@@ -81,7 +89,12 @@ def stored_on_self(node: Store, context: Context, method: Optional[str] = "__ini
             continue
         function = context.enclosing_function(node)
         owner = None if function is None else function.owner
-        if function is None or owner is None or not owner.is_mlx_module or (method is not None and function.name != method):
+        if (
+            function is None
+            or owner is None
+            or not owner.is_mlx_module
+            or (method is not None and function.name != method)
+        ):
             continue
         if function.positional and function.positional[0].name.value == target.value.value:
             yield target.attr.value, owner
@@ -90,7 +103,9 @@ def stored_on_self(node: Store, context: Context, method: Optional[str] = "__ini
 def is_method_of_module(node: cst.CSTNode, context: Context, *names: str) -> bool:
     """Whether a node stands in a method (one of ``names``) of an MLX module."""
     function = context.enclosing_function(node)
-    return function is not None and function.name in names and function.owner is not None and function.owner.is_mlx_module
+    return (
+        function is not None and function.name in names and function.owner is not None and function.owner.is_mlx_module
+    )
 
 
 def calls_method_named(node: cst.CSTNode, *names: str) -> bool:
@@ -101,12 +116,12 @@ def calls_method_named(node: cst.CSTNode, *names: str) -> bool:
     )
 
 
-def iterations(node: Union[cst.For, cst.BaseComp]) -> Iterator[tuple[cst.BaseAssignTargetExpression, cst.BaseExpression]]:
+def iterations(node: cst.For | cst.BaseComp) -> Iterator[tuple[cst.BaseAssignTargetExpression, cst.BaseExpression]]:
     """Target and iterable of a loop, or of each ``for`` of a comprehension."""
     if isinstance(node, cst.For):
         yield node.target, node.iter
         return
-    loop: Optional[cst.CompFor] = node.for_in
+    loop: cst.CompFor | None = node.for_in
     while loop is not None:
         yield loop.target, loop.iter
         loop = loop.inner_for_in

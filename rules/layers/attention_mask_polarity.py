@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 import libcst as cst
 
@@ -19,12 +18,13 @@ class AttentionMaskPolarity(Rule):
     """A boolean mask that is True for padding is given to MLX's attention, where True means attend
 
     ## What it does
-    Finds masks for `nn.MultiHeadAttention` and `mx.fast.scaled_dot_product_attention` that were made with `== pad`, or with
-    `mx.triu(…, k=1)` as booleans.
+    Finds masks for `nn.MultiHeadAttention` and `mx.fast.scaled_dot_product_attention` that were made with `== pad`, or
+    with `mx.triu(…, k=1)` as booleans.
 
     ## PyTorch and MLX
-    `nn.MultiheadAttention` in PyTorch ignores what is True in `key_padding_mask` and in a boolean `attn_mask`. MLX attends to
-    what is True. With PyTorch's mask the model attends to the padding, or to the future, and to nothing else.
+    `nn.MultiheadAttention` in PyTorch ignores what is True in `key_padding_mask` and in a boolean `attn_mask`. MLX
+    attends to what is True. With PyTorch's mask the model attends to the padding, or to the future, and to nothing
+    else.
 
     ## Example
     ```python
@@ -58,6 +58,7 @@ class AttentionMaskPolarity(Rule):
     code = "MLX352"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    calls = frozenset({"__call__", "scaled_dot_product_attention"})
     message = "in MLX a boolean attention mask is True where a query attends: `{mask}` is True for {what}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -79,11 +80,12 @@ class AttentionMaskPolarity(Rule):
         attend = mx.fast.scaled_dot_product_attention
         expected = mx.full((1, 1, 1, 2), 2.0)
         return Evidence(
-            differs(attend(q, k, v, scale=1.0, mask=padding), expected), agrees(attend(q, k, v, scale=1.0, mask=~padding), expected)
+            differs(attend(q, k, v, scale=1.0, mask=padding), expected),
+            agrees(attend(q, k, v, scale=1.0, mask=~padding), expected),
         )
 
 
-def _ignored(node: Optional[cst.CSTNode], context: Context, depth: int = 6) -> Optional[str]:
+def _ignored(node: cst.CSTNode | None, context: Context, depth: int = 6) -> str | None:
     """What a boolean mask is True for, when that is what PyTorch ignores."""
     array = context.array(node)
     if array is None or depth == 0:
@@ -101,7 +103,12 @@ def _ignored(node: Optional[cst.CSTNode], context: Context, depth: int = 6) -> O
     if isinstance(origin, cst.Call) and isinstance(origin.func, cst.Attribute):
         receiver = context.array(origin.func.value)
         before = origin.func.value if receiver is not None else origin.args[0].value if origin.args else None
-        if array.dtype == "bool_" and receiver is not None and (receiver.op or "").endswith(".triu") and op.endswith(".astype"):
+        if (
+            array.dtype == "bool_"
+            and receiver is not None
+            and (receiver.op or "").endswith(".triu")
+            and op.endswith(".astype")
+        ):
             return "the future"
         return _ignored(before, context, depth - 1)
     return None

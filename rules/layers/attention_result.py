@@ -18,8 +18,8 @@ class AttentionResult(Rule):
     Finds `out, weights = attention(q, k, v)` and `attention(q, k, v)[0]`.
 
     ## PyTorch and MLX
-    PyTorch's `nn.MultiheadAttention` returns the output and the attention weights. MLX's returns the output alone: `[0]` takes
-    the first item of the batch, and unpacking raises, or, with a batch of two, parts the batch.
+    PyTorch's `nn.MultiheadAttention` returns the output and the attention weights. MLX's returns the output alone:
+    `[0]` takes the first item of the batch, and unpacking raises, or, with a batch of two, parts the batch.
 
     ## Example
     ```python
@@ -66,7 +66,14 @@ class AttentionResult(Rule):
             return
         if number(context.value(index.value)) == 0 and layer_called(node.value, context, _LAYERS) is not None:
             fix = NodeFix("Take the whole output", [Span(node, node, context.text(node.value))], Applicability.UNSAFE)
-            context.report(self, node, because=[node.value], confidence=LIKELY, fix=fix, what="`[0]` is the first item of the batch")
+            context.report(
+                self,
+                node,
+                because=[node.value],
+                confidence=LIKELY,
+                fix=fix,
+                what="`[0]` is the first item of the batch",
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -76,5 +83,6 @@ class AttentionResult(Rule):
         x = mx.zeros((3, 5, 8))
         out = nn.MultiHeadAttention(8, 2)(x, x, x)
         return Evidence(
-            shown(out[0].shape == (5, 8), f"[0] has shape {out[0].shape}"), shown(out.shape == (3, 5, 8), f"the output has shape {out.shape}")
+            shown(out[0].shape == (5, 8), f"[0] has shape {out[0].shape}"),
+            shown(out.shape == (3, 5, 8), f"the output has shape {out.shape}"),
         )

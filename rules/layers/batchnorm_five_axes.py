@@ -15,8 +15,8 @@ class BatchnormFiveAxes(Rule):
     Finds calls of an `nn.BatchNorm` whose input has five axes, as `nn.Conv3d` and the 3-D pools return.
 
     ## PyTorch and MLX
-    PyTorch has `BatchNorm3d`. MLX's `nn.BatchNorm` takes two, three or four axes and raises for five. Its statistics are over
-    all axes but the last, so the middle axes can be joined before, and parted after.
+    PyTorch has `BatchNorm3d`. MLX's `nn.BatchNorm` takes two, three or four axes and raises for five. Its statistics
+    are over all axes but the last, so the middle axes can be joined before, and parted after.
 
     ## Example
     ```python
@@ -44,6 +44,7 @@ class BatchnormFiveAxes(Rule):
     code = "MLX347"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    calls = frozenset({"__call__"})
     message = "`nn.BatchNorm` takes at most four axes, and `{input}` has five"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -20,12 +18,12 @@ class ChannelsFirstAxes(Rule):
     """A channels-last map is reduced over the axes that are spatial in PyTorch
 
     ## What it does
-    Finds reductions over `(2, 3)`, `(-2, -1)`, `(0, 2, 3)` or `(2, 3, 4)`, and `softmax` and `argmax` over axis 1, of what
-    convolutions, pools and layers after them return.
+    Finds reductions over `(2, 3)`, `(-2, -1)`, `(0, 2, 3)` or `(2, 3, 4)`, and `softmax` and `argmax` over axis 1, of
+    what convolutions, pools and layers after them return.
 
     ## PyTorch and MLX
-    In NCHW axis 1 is the channels and 2, 3 are space. MLX's maps are NHWC: axis 1 is the height and axes 2, 3 are the width
-    and the channels. Global pooling is `mean(axis=(1, 2))`, the best class `argmax(axis=-1)`.
+    In NCHW axis 1 is the channels and 2, 3 are space. MLX's maps are NHWC: axis 1 is the height and axes 2, 3 are the
+    width and the channels. Global pooling is `mean(axis=(1, 2))`, the best class `argmax(axis=-1)`.
 
     ## Example
     ```python
@@ -52,6 +50,7 @@ class ChannelsFirstAxes(Rule):
     code = "MLX333"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    calls = _REDUCTIONS | _ALONG
     message = "`{array}` is channels-last: {what}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -76,8 +75,8 @@ class ChannelsFirstAxes(Rule):
         return Evidence(differs(x.mean(axis=(2, 3)), expected), agrees(x.mean(axis=(1, 2)), expected))
 
 
-def _reduction(node: cst.Call, context: Context) -> tuple[str, Optional[cst.BaseExpression], Optional[cst.BaseExpression]]:
-    """Name, array and axis of a reduction, written as function or method of ``mlx.core`` or as function of ``mlx.nn``."""
+def _reduction(node: cst.Call, context: Context) -> tuple[str, cst.BaseExpression | None, cst.BaseExpression | None]:
+    """Name, array and axis of a reduction: a function or method of ``mlx.core``, or a function of ``mlx.nn``."""
     found = operation(node, context, _REDUCTIONS | _ALONG)
     if found is not None:
         return found.name, found.subject, None if found.starred else found.argument(0, "axis")
@@ -87,7 +86,7 @@ def _reduction(node: cst.Call, context: Context) -> tuple[str, Optional[cst.Base
     return "", None, None
 
 
-def _misread(name: str, array: Array, axes: tuple[int, ...]) -> Optional[str]:
+def _misread(name: str, array: Array, axes: tuple[int, ...]) -> str | None:
     rank = array.rank if array.rank is not None else 5 if axes == (2, 3, 4) else None
     if rank is None:
         return None

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -19,9 +17,9 @@ class ChannelsFirstBroadcast(Rule):
     Finds sums and products of a channels-last map and `v[:, :, None, None]`.
 
     ## PyTorch and MLX
-    In NCHW a vector per channel needs two axes after it. MLX's maps are NHWC: the vector's axis must be the last, with the
-    new axes before it, as in `v[:, None, None, :]`. Otherwise the shapes do not broadcast, or the vector is spread over the
-    height.
+    In NCHW a vector per channel needs two axes after it. MLX's maps are NHWC: the vector's axis must be the last, with
+    the new axes before it, as in `v[:, None, None, :]`. Otherwise the shapes do not broadcast, or the vector is spread
+    over the height.
 
     ## Example
     ```python
@@ -50,7 +48,9 @@ class ChannelsFirstBroadcast(Rule):
     code = "MLX335"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    message = "`{map}` is channels-last, and `{vector}` spreads its channels over the height: write `[:, None, None, :]`"
+    message = (
+        "`{map}` is channels-last, and `{vector}` spreads its channels over the height: write `[:, None, None, :]`"
+    )
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         self._check(node.left, node.right, context)
@@ -62,7 +62,14 @@ class ChannelsFirstBroadcast(Rule):
     def _check(self, whole: cst.BaseExpression, vector: cst.BaseExpression, context: Context) -> None:
         subscript = _trailing_axes(vector, context)
         if subscript is not None and channels_last(whole, context) is not None:
-            context.report(self, vector, because=[whole], confidence=LIKELY, map=context.brief(whole), vector=context.brief(subscript))
+            context.report(
+                self,
+                vector,
+                because=[whole],
+                confidence=LIKELY,
+                map=context.brief(whole),
+                vector=context.brief(subscript),
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -70,15 +77,19 @@ class ChannelsFirstBroadcast(Rule):
 
         x, v = mx.zeros((2, 8, 8, 3)), mx.zeros((2, 3))
         result = x + v[:, None, None, :]
-        return Evidence(raises(lambda: x + v[:, :, None, None], ValueError), shown(result.shape == x.shape, f"shape {result.shape}"))
+        return Evidence(
+            raises(lambda: x + v[:, :, None, None], ValueError), shown(result.shape == x.shape, f"shape {result.shape}")
+        )
 
 
-def _trailing_axes(node: cst.BaseExpression, context: Context) -> Optional[cst.Subscript]:
+def _trailing_axes(node: cst.BaseExpression, context: Context) -> cst.Subscript | None:
     """The expression ``v[:, :, None, None]`` behind a value."""
     subscript = index_of(context.array(node))
     if subscript is None or len(subscript.slice) not in (4, 5):
         return None
     parts = [element.slice for element in subscript.slice]
     whole = all(isinstance(p, cst.Slice) and p.lower is p.upper is p.step is None for p in parts[:2])
-    added = all(isinstance(p, cst.Index) and isinstance(p.value, cst.Name) and p.value.value == "None" for p in parts[2:])
+    added = all(
+        isinstance(p, cst.Index) and isinstance(p.value, cst.Name) and p.value.value == "None" for p in parts[2:]
+    )
     return subscript if whole and added else None

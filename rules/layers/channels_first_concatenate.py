@@ -16,8 +16,9 @@ class ChannelsFirstConcatenate(Rule):
     Finds `mx.concatenate([a, b], axis=1)` of what convolutions, pools and layers after them return.
 
     ## PyTorch and MLX
-    In NCHW axis 1 is the channels, and skip connections are joined there. MLX's maps are NHWC: axis 1 is the height, and the
-    channels are the last axis. The next convolution then raises, or, where the sizes fit, reads one map below the other.
+    In NCHW axis 1 is the channels, and skip connections are joined there. MLX's maps are NHWC: axis 1 is the height,
+    and the channels are the last axis. The next convolution then raises, or, where the sizes fit, reads one map below
+    the other.
 
     ## Example
     ```python
@@ -50,6 +51,7 @@ class ChannelsFirstConcatenate(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
+    calls = frozenset({"concatenate", "concat"})
     message = "`{joined}` are channels-last: axis 1 is their height, and channels are joined on axis -1"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -73,7 +75,10 @@ class ChannelsFirstConcatenate(Rule):
         a, b = mx.zeros((1, 4, 4, 2)), mx.zeros((1, 4, 4, 2))
         conv = nn.Conv2d(4, 1, 1)
         result = conv(mx.concatenate([a, b], axis=-1))
-        return Evidence(raises(lambda: conv(mx.concatenate([a, b], axis=1))), shown(result.shape == (1, 4, 4, 1), f"shape {result.shape}"))
+        return Evidence(
+            raises(lambda: conv(mx.concatenate([a, b], axis=1))),
+            shown(result.shape == (1, 4, 4, 1), f"shape {result.shape}"),
+        )
 
 
 def _is_whole(array: Array) -> bool:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 import libcst as cst
 
@@ -21,8 +20,8 @@ class ChannelsFirstShape(Rule):
     convolution, a pool or a layer after them returns.
 
     ## PyTorch and MLX
-    In NCHW the sizes are batch, channels, height, width. MLX's maps are NHWC, so index 2 is the width and index 3 the number
-    of channels. What is computed from them, a scale or a grid, is wrong.
+    In NCHW the sizes are batch, channels, height, width. MLX's maps are NHWC, so index 2 is the width and index 3 the
+    number of channels. What is computed from them, a scale or a grid, is wrong.
 
     ## Example
     ```python
@@ -74,15 +73,23 @@ class ChannelsFirstShape(Rule):
         import mlx.nn as nn
 
         shape = nn.Conv2d(3, 8, 1)(mx.zeros((2, 4, 6, 3))).shape
-        return Evidence(shown(shape[2:] != (4, 6), f"shape[2:] is {shape[2:]}"), shown(shape[1:3] == (4, 6), f"shape[1:3] is {shape[1:3]}"))
+        return Evidence(
+            shown(shape[2:] != (4, 6), f"shape[2:] is {shape[2:]}"),
+            shown(shape[1:3] == (4, 6), f"shape[1:3] is {shape[1:3]}"),
+        )
 
 
-def _shape_read(node: cst.BaseExpression, names: Sequence[Optional[str]], context: Context) -> Optional[cst.BaseExpression]:
+def _shape_read(node: cst.BaseExpression, names: Sequence[str | None], context: Context) -> cst.BaseExpression | None:
     """The channels-last map whose shape is unpacked into names in channels-first order."""
     if isinstance(node, cst.Attribute) and node.attr.value == "shape":
         if shapes.layout_of_names(list(names)) == "channels_first" and channels_last(node.value, context) is not None:
             return node.value
-    if isinstance(node, cst.Subscript) and len(names) == 2 and isinstance(node.value, cst.Attribute) and node.value.attr.value == "shape":
+    if (
+        isinstance(node, cst.Subscript)
+        and len(names) == 2
+        and isinstance(node.value, cst.Attribute)
+        and node.value.attr.value == "shape"
+    ):
         part = node.slice[0].slice
         spatial = all(name is not None and name.lower().strip("_") in shapes.SPATIAL_NAMES for name in names)
         if spatial and isinstance(part, cst.Slice) and part.upper is None and part.lower is not None:
@@ -96,7 +103,11 @@ def _sizes_read(node: cst.BaseExpression, context: Context) -> dict[int, cst.Bas
     """Index -> array for each ``x.shape[index]`` of channels-last maps below an expression."""
     found: dict[int, cst.BaseExpression] = {}
     for part in tree.walk(node):
-        if not (isinstance(part, cst.Subscript) and isinstance(part.value, cst.Attribute) and part.value.attr.value == "shape"):
+        if not (
+            isinstance(part, cst.Subscript)
+            and isinstance(part.value, cst.Attribute)
+            and part.value.attr.value == "shape"
+        ):
             continue
         index = part.slice[0].slice
         at = number(context.value(index.value)) if isinstance(index, cst.Index) else None

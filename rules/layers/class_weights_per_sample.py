@@ -21,8 +21,8 @@ class ClassWeightsPerSample(Rule):
     `class_weights` and not indexed with the targets.
 
     ## PyTorch and MLX
-    PyTorch's `weight` holds one weight per class. MLX's `weights` holds one per target, and must have the shape of the loss:
-    otherwise it raises, or, where batch and classes happen to be equally many, weighs the wrong samples.
+    PyTorch's `weight` holds one weight per class. MLX's `weights` holds one per target, and must have the shape of the
+    loss: otherwise it raises, or, where batch and classes happen to be equally many, weighs the wrong samples.
 
     ## Example
     ```python
@@ -56,6 +56,7 @@ class ClassWeightsPerSample(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"cross_entropy"})
     message = "`weights` holds one weight per target, and `{weights}` one per class: index it with the targets"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -72,7 +73,11 @@ class ClassWeightsPerSample(Rule):
         if known or sized or _CLASS_WEIGHTS.search(context.text(given)):
             fix = None
             if isinstance(targets, cst.Name):
-                fix = NodeFix("Index with the targets", [Replace(given, f"{context.text(given)}[{targets.value}]")], Applicability.UNSAFE)
+                fix = NodeFix(
+                    "Index with the targets",
+                    [Replace(given, f"{context.text(given)}[{targets.value}]")],
+                    Applicability.UNSAFE,
+                )
             surety = CERTAIN if known or sized else LIKELY
             context.report(self, node, confidence=surety, fix=fix, weights=context.brief(given))
 
@@ -84,7 +89,10 @@ class ClassWeightsPerSample(Rule):
         weights, logits, targets = mx.array([1.0, 5.0, 2.0]), mx.zeros((4, 3)), mx.array([0, 2, 1, 1])
         loss = nn.losses.cross_entropy
         value = loss(logits, targets, weights=weights[targets])
-        return Evidence(raises(lambda: loss(logits, targets, weights=weights), ValueError), shown(value.shape == (4,), "indexed: runs"))
+        return Evidence(
+            raises(lambda: loss(logits, targets, weights=weights), ValueError),
+            shown(value.shape == (4,), "indexed: runs"),
+        )
 
 
 def _differ(a: object, b: object) -> bool:

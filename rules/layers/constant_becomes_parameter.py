@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -20,10 +18,10 @@ class ConstantBecomesParameter(Rule):
     sinusoid or noise schedule table, a scale computed from other numbers) and no `freeze` names it.
 
     ## PyTorch and MLX
-    PyTorch tells parameters (`nn.Parameter`), buffers (`register_buffer`) and plain attributes apart. In MLX every array in
-    a public attribute is a parameter: the optimizer changes it, weight decay shrinks it, `load_weights` asks for it and
-    `save_weights` writes it. Nothing raises. A leading underscore keeps an array out of `parameters()`; `freeze(keys=[…])`
-    keeps it saved but untrained.
+    PyTorch tells parameters (`nn.Parameter`), buffers (`register_buffer`) and plain attributes apart. In MLX every
+    array in a public attribute is a parameter: the optimizer changes it, weight decay shrinks it, `load_weights` asks
+    for it and `save_weights` writes it. Nothing raises. A leading underscore keeps an array out of `parameters()`;
+    `freeze(keys=[…])` keeps it saved but untrained.
 
     ## Example
     ```python
@@ -92,7 +90,7 @@ class ConstantBecomesParameter(Rule):
 _INTEGERS = frozenset("bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 
 
-def _surety(name: str, node: cst.BaseExpression, array: Array, context: Context) -> Optional[int]:
+def _surety(name: str, node: cst.BaseExpression, array: Array, context: Context) -> int | None:
     """How surely an array is a constant; None when it may well be a weight."""
     names = made_by(node, context)
     if is_formula(names):

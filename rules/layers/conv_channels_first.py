@@ -14,12 +14,12 @@ class ConvChannelsFirst(Rule):
 
     ## What it does
     Finds calls of `nn.Conv*` and `nn.ConvTranspose*` layers whose input is in the order batch, channels, space: by its
-    literal shape against `in_channels`, by a `transpose` or `moveaxis` that brought the channels forward, or because its
-    shape was unpacked as `B, C, H, W`.
+    literal shape against `in_channels`, by a `transpose` or `moveaxis` that brought the channels forward, or because
+    its shape was unpacked as `B, C, H, W`.
 
     ## PyTorch and MLX
-    PyTorch's convolutions take NCL, NCHW and NCDHW. MLX's take the channels last: NLC, NHWC and NDHWC. Where the last axis
-    does not have `in_channels` elements the call raises; where it happens to, the wrong axes are convolved.
+    PyTorch's convolutions take NCL, NCHW and NCDHW. MLX's take the channels last: NLC, NHWC and NDHWC. Where the last
+    axis does not have `in_channels` elements the call raises; where it happens to, the wrong axes are convolved.
 
     ## Example
     ```python
@@ -48,6 +48,7 @@ class ConvChannelsFirst(Rule):
     code = "MLX331"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    calls = frozenset({"__call__"})
     message = "`{layer}` takes channels last, and `{input}` is channels-first: {why}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -61,9 +62,15 @@ class ConvChannelsFirst(Rule):
         if why is not None:
             exact = array.layout == "channels_first" or isinstance((array.shape or (None,))[-1], int)
             context.report(
-                self, node, because=[given], confidence=CERTAIN if exact else LIKELY, input=context.brief(given), why=why,
-                layer=layer.type.replace("mlx.nn.", "nn."), repro={"dimensions": RANKS[layer.type] - 2},
-            )  # fmt: skip
+                self,
+                node,
+                because=[given],
+                confidence=CERTAIN if exact else LIKELY,
+                input=context.brief(given),
+                why=why,
+                layer=layer.type.replace("mlx.nn.", "nn."),
+                repro={"dimensions": RANKS[layer.type] - 2},
+            )
 
     @staticmethod
     def repro(dimensions: int = 2) -> Evidence:
@@ -73,4 +80,7 @@ class ConvChannelsFirst(Rule):
         conv = getattr(nn, f"Conv{dimensions}d")(3, 4, 1)
         space = (5,) * dimensions
         result = conv(mx.zeros((1, *space, 3)))
-        return Evidence(raises(lambda: conv(mx.zeros((1, 3, *space)))), shown(result.shape == (1, *space, 4), f"shape {result.shape}"))
+        return Evidence(
+            raises(lambda: conv(mx.zeros((1, 3, *space)))),
+            shown(result.shape == (1, *space, 4), f"shape {result.shape}"),
+        )

@@ -53,7 +53,11 @@ class CosineSimilarityMinimised(Rule):
     code = "MLX324"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    message = "`nn.losses.cosine_similarity_loss` is the similarity itself (1 for equal vectors): minimising it pushes the pairs apart"
+    calls = frozenset({"cosine_similarity_loss"})
+    message = (
+        "`nn.losses.cosine_similarity_loss` is the similarity itself (1 for equal vectors): minimising it "
+        "pushes the pairs apart"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if loss_name(node, context, "cosine_similarity_loss") is not None and _is_minimised(node, context):
@@ -88,10 +92,16 @@ def _is_minimised(call: cst.Call, context: Context) -> bool:
             return function is not None and _speaks_of_loss(function.name)
         elif isinstance(parent, cst.Assign):
             target = parent.targets[0].target
-            return isinstance(target, cst.Name) and _speaks_of_loss(target.value) and not _is_subtracted(target.value, call, context)
-        elif not isinstance(parent, (cst.Call, cst.Attribute, cst.Arg)):
-            return False
-        elif isinstance(parent, cst.Call) and context.callee(parent) not in ("mlx.core.mean", "mlx.core.sum", "mlx.core.array.mean", "mlx.core.array.sum"):
+            return (
+                isinstance(target, cst.Name)
+                and _speaks_of_loss(target.value)
+                and not _is_subtracted(target.value, call, context)
+            )
+        elif not isinstance(parent, (cst.Call, cst.Attribute, cst.Arg)) or (
+            isinstance(parent, cst.Call)
+            and context.callee(parent)
+            not in ("mlx.core.mean", "mlx.core.sum", "mlx.core.array.mean", "mlx.core.array.sum")
+        ):
             return False
         node = parent
     return False
@@ -111,7 +121,11 @@ def _is_subtracted(name: str, call: cst.Call, context: Context) -> bool:
     function = context.enclosing_function(call)
     root = context.tree if function is None else function.node.body
     for node in tree.walk(root):
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Subtract) and tree.dotted(node.right) == name:
+        if (
+            isinstance(node, cst.BinaryOperation)
+            and isinstance(node.operator, cst.Subtract)
+            and tree.dotted(node.right) == name
+        ):
             return True
         if isinstance(node, cst.UnaryOperation) and tree.dotted(node.expression) == name:
             return True

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -16,12 +14,12 @@ class CrossEntropyClassAxis(Rule):
     """The classes are brought to axis 1 for `cross_entropy`, which takes them from the last axis
 
     ## What it does
-    Finds `nn.losses.cross_entropy` and `nll_loss` without `axis` whose input was transposed so that its last axis went to
-    place 1.
+    Finds `nn.losses.cross_entropy` and `nll_loss` without `axis` whose input was transposed so that its last axis went
+    to place 1.
 
     ## PyTorch and MLX
-    `F.cross_entropy` takes the classes on axis 1, so that code turns (N, T, C) to (N, C, T). MLX takes them from the last axis
-    (`axis=-1`) and raises, or, where the sizes fit, reads other entries.
+    `F.cross_entropy` takes the classes on axis 1, so that code turns (N, T, C) to (N, C, T). MLX takes them from the
+    last axis (`axis=-1`) and raises, or, where the sizes fit, reads other entries.
 
     ## Example
     ```python
@@ -48,6 +46,7 @@ class CrossEntropyClassAxis(Rule):
     code = "MLX328"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    calls = frozenset({"cross_entropy", "nll_loss"})
     message = "`nn.losses.{loss}` takes the classes from the last axis, and `{logits}` has them on axis 1"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -88,8 +87,8 @@ def _classes_moved(array: Array, context: Context) -> bool:
     return _is_last_to_one(op, axes, rank)
 
 
-def _is_last_to_one(op: str, axes: list[Optional[int]], rank: Optional[int]) -> bool:
+def _is_last_to_one(op: str, axes: list[int | None], rank: int | None) -> bool:
     last = (-1, *((rank - 1,) if rank is not None else (2,)))
     if op == "swapaxes":
-        return rank in (None, 3) and (axes[0] == 1 and axes[1] in last or axes[1] == 1 and axes[0] in last)
+        return rank in (None, 3) and ((axes[0] == 1 and axes[1] in last) or (axes[1] == 1 and axes[0] in last))
     return axes[0] in last and axes[1] == 1

@@ -37,13 +37,13 @@ class DifferingDefault(Rule):
     """A layer is made with a default that differs from PyTorch's
 
     ## What it does
-    Finds layers of `mlx.nn` that are made without an argument for which MLX has another default than the PyTorch layer of
-    that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere.
+    Finds layers of `mlx.nn` that are made without an argument for which MLX has another default than the PyTorch layer
+    of that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere.
 
     ## PyTorch and MLX
-    `nn.MultiHeadAttention` has no biases unless `bias=True` is given; PyTorch's has. The transformer layers normalise before
-    each block (`norm_first=True`); PyTorch's normalise after it. The model runs, and with weights from PyTorch it computes
-    something else.
+    `nn.MultiHeadAttention` has no biases unless `bias=True` is given; PyTorch's has. The transformer layers normalise
+    before each block (`norm_first=True`); PyTorch's normalise after it. The model runs, and with weights from PyTorch
+    it computes something else.
 
     ## Example
     ```python
@@ -69,6 +69,7 @@ class DifferingDefault(Rule):
     code = "MLX344"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    calls = frozenset(_DEFAULTS)
     message = "`nn.{layer}` has `{argument}={mlx}` by default, where PyTorch has `{argument}={torch}`: {effect}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -91,7 +92,8 @@ class DifferingDefault(Rule):
         if layer == "MultiHeadAttention":
             plain, stated = nn.MultiHeadAttention(8, 2), nn.MultiHeadAttention(8, 2, bias=True)
             return Evidence(
-                shown("bias" not in plain.query_proj, "the projections have no bias"), shown("bias" in stated.query_proj, "they have one")
+                shown("bias" not in plain.query_proj, "the projections have no bias"),
+                shown("bias" in stated.query_proj, "they have one"),
             )
         return Evidence(
             shown(nn.TransformerEncoderLayer(8, 2).norm_first is True, "norm_first is True"),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -16,12 +14,12 @@ class FlattenBeforeLinear(Rule):
     """Channels-last features are flattened for a linear layer that was trained on channels-first ones
 
     ## What it does
-    Finds `nn.Linear` layers whose input is a flattened map of a convolution or pool. It is a warning where the file shows
-    that PyTorch's behaviour is meant, and a note elsewhere.
+    Finds `nn.Linear` layers whose input is a flattened map of a convolution or pool. It is a warning where the file
+    shows that PyTorch's behaviour is meant, and a note elsewhere.
 
     ## PyTorch and MLX
-    Flattening (N, C, H, W) gives all of channel 0 first. MLX's maps are (N, H, W, C), and flattening them mixes the channels. A
-    layer trained in MLX learns either order; weights from PyTorch need PyTorch's.
+    Flattening (N, C, H, W) gives all of channel 0 first. MLX's maps are (N, H, W, C), and flattening them mixes the
+    channels. A layer trained in MLX learns either order; weights from PyTorch need PyTorch's.
 
     ## Example
     ```python
@@ -50,6 +48,7 @@ class FlattenBeforeLinear(Rule):
     code = "MLX337"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    calls = frozenset({"__call__"})
     message = "`{map}` is channels-last: flattened, its features are in another order than PyTorch's"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -59,8 +58,13 @@ class FlattenBeforeLinear(Rule):
         flat = _flattened(given, context)
         if given is not None and flat is not None:
             context.report(
-                self, given, because=[flat], confidence=LIKELY, severity=default_severity(context), map=context.brief(flat)
-            )  # fmt: skip
+                self,
+                given,
+                because=[flat],
+                confidence=LIKELY,
+                severity=default_severity(context),
+                map=context.brief(flat),
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -69,10 +73,12 @@ class FlattenBeforeLinear(Rule):
         torch_map = mx.arange(8).reshape(1, 2, 2, 2)  # batch, channels, height, width
         mlx_map = torch_map.transpose(0, 2, 3, 1)
         expected = torch_map.reshape(1, -1)
-        return Evidence(differs(mlx_map.reshape(1, -1), expected), agrees(mlx_map.transpose(0, 3, 1, 2).reshape(1, -1), expected))
+        return Evidence(
+            differs(mlx_map.reshape(1, -1), expected), agrees(mlx_map.transpose(0, 3, 1, 2).reshape(1, -1), expected)
+        )
 
 
-def _flattened(node: Optional[cst.CSTNode], context: Context) -> Optional[cst.BaseExpression]:
+def _flattened(node: cst.CSTNode | None, context: Context) -> cst.BaseExpression | None:
     """The channels-last map of which an expression is the flattened form, one row per sample."""
     array = context.array(node)
     if array is None or not isinstance(array.node, cst.Call):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional
 
 import libcst as cst
 
@@ -9,20 +8,32 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import ClassCode, FunctionCode
 from mlxlint.model.values import Function
-from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    raises,
+    shown,
+)
 
 
 class ForwardMethod(Rule):
     """A module's computation stands in `forward`, which MLX never calls
 
     ## What it does
-    Finds subclasses of `nn.Module` (or of a layer of `mlx.nn`) that define `forward` and neither define nor inherit from
-    the project a `__call__`.
+    Finds subclasses of `nn.Module` (or of a layer of `mlx.nn`) that define `forward` and neither define nor inherit
+    from the project a `__call__`.
 
     ## PyTorch and MLX
     PyTorch's `Module.__call__` runs hooks and then `forward`. MLX has no such dispatch: an instance is called like any
-    Python object, through its `__call__`. A subclass of `nn.Module` without one raises `TypeError: object is not callable`;
-    a subclass of a layer silently runs the layer's own `__call__` instead of `forward`.
+    Python object, through its `__call__`. A subclass of `nn.Module` without one raises `TypeError: object is not
+    callable`; a subclass of a layer silently runs the layer's own `__call__` instead of `forward`.
 
     ## Example
     ```python
@@ -80,7 +91,12 @@ class ForwardMethod(Rule):
         if code is None or not isinstance(code.body.get("forward"), Function) or not code.is_mlx_module:
             return
         _, outside = code.ancestry()
-        if "?" in outside or "__call__" in code.body or code.method("__call__") is not None or _called_below(code, context):
+        if (
+            "?" in outside
+            or "__call__" in code.body
+            or code.method("__call__") is not None
+            or _called_below(code, context)
+        ):
             return
         forward = code.method("forward")
         if forward is None or not isinstance(forward.node, cst.FunctionDef):
@@ -123,7 +139,7 @@ def _explicit_calls(forward: FunctionCode, context: Context) -> Iterator[cst.Cal
                 yield call
 
 
-def _renamed(method: cst.FunctionDef) -> Optional[NodeFix]:
+def _renamed(method: cst.FunctionDef) -> NodeFix | None:
     names = [method.name]
     for node in tree.walk(method.body):
         if isinstance(node, cst.Attribute) and node.attr.value == "forward" and isinstance(node.value, cst.Call):

@@ -13,13 +13,13 @@ class GeluFastApproximation(Rule):
     """MLX's "fast" GELU is not PyTorch's tanh approximation
 
     ## What it does
-    Finds `nn.GELU(approx="fast")` and `nn.gelu_fast_approx`. It is a warning where the file shows that PyTorch's behaviour is
-    meant, and a note elsewhere.
+    Finds `nn.GELU(approx="fast")` and `nn.gelu_fast_approx`. It is a warning where the file shows that PyTorch's
+    behaviour is meant, and a note elsewhere.
 
     ## PyTorch and MLX
     What PyTorch calls `approximate="tanh"`, and Transformers `gelu_new`, `gelu_fast` or `gelu_pytorch_tanh`, is MLX's
-    `approx="precise"` (or `"tanh"`, `nn.gelu_approx`). MLX's `"fast"` is `x * sigmoid(1.702 x)`, which Transformers calls
-    `quick_gelu`: it differs in the second decimal.
+    `approx="precise"` (or `"tanh"`, `nn.gelu_approx`). MLX's `"fast"` is `x * sigmoid(1.702 x)`, which Transformers
+    calls `quick_gelu`: it differs in the second decimal.
 
     ## Example
     ```python
@@ -48,6 +48,7 @@ class GeluFastApproximation(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"GELU", "gelu_fast_approx"})
     message = "MLX's fast GELU is `x * sigmoid(1.702 x)`; what PyTorch calls the tanh approximation is {remedy}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -56,7 +57,12 @@ class GeluFastApproximation(Rule):
             approx = context.argument(node, 0, "approx")
             if approx is not None and constant(context.value(approx), str) == "fast":
                 fix = NodeFix('Use "precise"', [Replace(approx, '"precise"')], Applicability.UNSAFE)
-                self._report(node, fix if isinstance(approx, (cst.SimpleString, cst.ConcatenatedString)) else None, '`"precise"`', context)
+                self._report(
+                    node,
+                    fix if isinstance(approx, (cst.SimpleString, cst.ConcatenatedString)) else None,
+                    '`"precise"`',
+                    context,
+                )
         elif callee == "mlx.nn.gelu_fast_approx":
             self._report(node, None, "`nn.gelu_approx`", context)
 
@@ -73,4 +79,6 @@ class GeluFastApproximation(Rule):
 
         x = mx.array([-2.0, -0.5, 1.0])
         expected = 0.5 * x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        return Evidence(differs(nn.GELU(approx="fast")(x), expected, 1e-3), agrees(nn.GELU(approx="precise")(x), expected))
+        return Evidence(
+            differs(nn.GELU(approx="fast")(x), expected, 1e-3), agrees(nn.GELU(approx="precise")(x), expected)
+        )

@@ -14,12 +14,13 @@ class GroupnormGrouping(Rule):
     """`nn.GroupNorm` without `pytorch_compatible=True` groups the channels differently
 
     ## What it does
-    Finds `nn.GroupNorm(groups, dims)` without `pytorch_compatible=True`, unless there is one group, or a group per channel.
-    It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere.
+    Finds `nn.GroupNorm(groups, dims)` without `pytorch_compatible=True`, unless there is one group, or a group per
+    channel. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere.
 
     ## PyTorch and MLX
-    PyTorch's groups are runs of neighbouring channels. MLX's default puts every `groups`-th channel into one group, which is
-    faster, and just as good for a model trained from scratch, but gives other numbers with weights from PyTorch.
+    PyTorch's groups are runs of neighbouring channels. MLX's default puts every `groups`-th channel into one group,
+    which is faster, and just as good for a model trained from scratch, but gives other numbers with weights from
+    PyTorch.
 
     ## Example
     ```python
@@ -48,6 +49,7 @@ class GroupnormGrouping(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
+    calls = frozenset({"GroupNorm"})
     message = "`nn.GroupNorm` groups channels otherwise than PyTorch without `pytorch_compatible=True`"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -60,7 +62,9 @@ class GroupnormGrouping(Rule):
             return
         if stated is None:
             fix = NodeFix(
-                "Add `pytorch_compatible=True`", [Insert(node.args[-1].value, ", pytorch_compatible=True", after=True)], Applicability.UNSAFE
+                "Add `pytorch_compatible=True`",
+                [Insert(node.args[-1].value, ", pytorch_compatible=True", after=True)],
+                Applicability.UNSAFE,
             )
             context.report(self, node, severity=default_severity(context), fix=fix)
 
@@ -75,8 +79,12 @@ class GroupnormGrouping(Rule):
         first = x[..., :2]
         expected = (first - first.mean()) / mx.sqrt(first.var() + 1e-5)
         return Evidence(
-            shown(not mx.allclose(plain[..., :2], expected, atol=1e-3).item(), "the first two channels are not one group"),
-            shown(bool(mx.allclose(compatible[..., :2], expected, atol=1e-3).item()), "pytorch_compatible=True: they are"),
+            shown(
+                not mx.allclose(plain[..., :2], expected, atol=1e-3).item(), "the first two channels are not one group"
+            ),
+            shown(
+                bool(mx.allclose(compatible[..., :2], expected, atol=1e-3).item()), "pytorch_compatible=True: they are"
+            ),
         )
 
 

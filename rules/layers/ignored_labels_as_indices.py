@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 import libcst as cst
 
@@ -19,12 +18,12 @@ class IgnoredLabelsAsIndices(Rule):
     """Labels of -100 reach `cross_entropy`, which reads out of bounds
 
     ## What it does
-    Finds reduced `nn.losses.cross_entropy` and `nll_loss` without weights, in files where labels are set to -100 (or to a
-    constant of that value), when the targets are not replaced before with `mx.where` or the like.
+    Finds reduced `nn.losses.cross_entropy` and `nll_loss` without weights, in files where labels are set to -100 (or to
+    a constant of that value), when the targets are not replaced before with `mx.where` or the like.
 
     ## PyTorch and MLX
-    PyTorch leaves out targets of -100 (`ignore_index`). MLX has no such argument and uses every target as an index: -100
-    counts from the end of the row, or reads memory outside of it. The loss is a number all the same.
+    PyTorch leaves out targets of -100 (`ignore_index`). MLX has no such argument and uses every target as an index:
+    -100 counts from the end of the row, or reads memory outside of it. The loss is a number all the same.
 
     ## Example
     ```python
@@ -55,7 +54,10 @@ class IgnoredLabelsAsIndices(Rule):
     code = "MLX327"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    message = "`{targets}` may hold ignored labels (-100): `nn.losses.{loss}` uses them as indices and averages over them"
+    calls = frozenset({"cross_entropy", "nll_loss"})
+    message = (
+        "`{targets}` may hold ignored labels (-100): `nn.losses.{loss}` uses them as indices and averages over them"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = loss_name(node, context, "cross_entropy", "nll_loss")
@@ -85,14 +87,16 @@ class IgnoredLabelsAsIndices(Rule):
 
 def _knows_ignored(context: Context) -> bool:
     """Whether a file writes -100, or imports a constant of that value."""
-    return any(_is_ignored(value) for value in context.module.env.values()) or bool(_MINUS_100.search(context.module.text))
+    return any(_is_ignored(value) for value in context.module.env.values()) or bool(
+        _MINUS_100.search(context.module.text)
+    )
 
 
 def _speaks_of_labels(node: cst.BaseExpression, context: Context) -> bool:
     """Whether the targets are labels by name, the word under which ignored ones are kept."""
     if isinstance(node, cst.Subscript) and isinstance(node.slice[0].slice, cst.Index):
         key = constant(context.value(node.slice[0].slice.value), str)
-        return key is not None and "label" in key or _speaks_of_labels(node.value, context)
+        return (key is not None and "label" in key) or _speaks_of_labels(node.value, context)
     return "label" in context.text(node).lower()
 
 
@@ -100,7 +104,7 @@ def _is_ignored(value: Value) -> bool:
     return constant(value, int) == -100
 
 
-def _is_guarded(node: Optional[cst.CSTNode], context: Context, depth: int = 6) -> bool:
+def _is_guarded(node: cst.CSTNode | None, context: Context, depth: int = 6) -> bool:
     """Whether the targets are what a replacement of the ignored ones returned."""
     array = context.array(node)
     if array is None or depth == 0:
@@ -110,6 +114,10 @@ def _is_guarded(node: Optional[cst.CSTNode], context: Context, depth: int = 6) -
         return not (isinstance(origin, cst.Call) and any(_is_ignored(context.value(arg.value)) for arg in origin.args))
     if isinstance(origin, cst.Subscript):
         return _is_guarded(origin.value, context, depth - 1)
-    if isinstance(origin, cst.Call) and isinstance(origin.func, cst.Attribute) and op in ("reshape", "flatten", "astype", "squeeze"):
+    if (
+        isinstance(origin, cst.Call)
+        and isinstance(origin.func, cst.Attribute)
+        and op in ("reshape", "flatten", "astype", "squeeze")
+    ):
         return _is_guarded(origin.func.value, context, depth - 1)
     return False

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -17,8 +15,8 @@ class InitialiserDropped(Rule):
     Finds `nn.init.normal(…)(array)` and the like as a statement of its own.
 
     ## PyTorch and MLX
-    PyTorch's `nn.init.normal_` fills its argument. MLX's initialisers return a function, and that function returns a new
-    array: its argument only says the shape. Without an assignment nothing is initialised.
+    PyTorch's `nn.init.normal_` fills its argument. MLX's initialisers return a function, and that function returns a
+    new array: its argument only says the shape. Without an assignment nothing is initialised.
 
     ## Example
     ```python
@@ -64,10 +62,13 @@ class InitialiserDropped(Rule):
 
         weight = mx.ones((2, 2))
         result = nn.init.constant(0.0)(weight)
-        return Evidence(shown(weight.sum().item() == 4, "the argument is unchanged"), shown(result.sum().item() == 0, "the result is filled"))
+        return Evidence(
+            shown(weight.sum().item() == 4, "the argument is unchanged"),
+            shown(result.sum().item() == 0, "the result is filled"),
+        )
 
 
-def _assigned(node: cst.Call, given: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
+def _assigned(node: cst.Call, given: cst.BaseExpression, context: Context) -> NodeFix | None:
     if not isinstance(given, cst.Attribute) or node.args[0].keyword is not None:
         return None
     return NodeFix("Assign the result", [Insert(node, f"{context.text(given)} = ")], Applicability.UNSAFE)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -19,9 +17,9 @@ class InitialiserGivenArray(Rule):
     Finds `nn.init.normal(weight, …)` and the like, where the first argument is an array.
 
     ## PyTorch and MLX
-    PyTorch's `nn.init.normal_(weight, mean, std)` takes the tensor first. MLX's `nn.init.normal(mean, std)` takes the settings
-    and returns a function, which takes the array. Given an array first, it raises later or, assigned, makes a function the
-    layer's weight.
+    PyTorch's `nn.init.normal_(weight, mean, std)` takes the tensor first. MLX's `nn.init.normal(mean, std)` takes the
+    settings and returns a function, which takes the array. Given an array first, it raises later or, assigned, makes a
+    function the layer's weight.
 
     ## Example
     ```python
@@ -40,8 +38,8 @@ class InitialiserGivenArray(Rule):
     ```
 
     ## Fix safety
-    The fix, given where the array is the only argument, calls the returned function with it; what the code did before was to
-    store a function. It is unsafe, since the default settings may not be those meant.
+    The fix, given where the array is the only argument, calls the returned function with it; what the code did before
+    was to store a function. It is unsafe, since the default settings may not be those meant.
 
     ## References
     - [Initializers](https://ml-explore.github.io/mlx/build/html/python/nn/init.html)
@@ -62,7 +60,14 @@ class InitialiserGivenArray(Rule):
             return
         given = node.args[0].value
         if context.array(given) is not None:
-            context.report(self, node, because=[given], fix=_called(node, given, context), initialiser=name, array=context.brief(given))
+            context.report(
+                self,
+                node,
+                because=[given],
+                fix=_called(node, given, context),
+                initialiser=name,
+                array=context.brief(given),
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -76,7 +81,7 @@ class InitialiserGivenArray(Rule):
         )
 
 
-def _called(node: cst.Call, given: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
+def _called(node: cst.Call, given: cst.BaseExpression, context: Context) -> NodeFix | None:
     if len(node.args) != 1 or node.args[0].keyword is not None:
         return None
     text = f"{context.text(node.func)}()({context.text(given)})"

@@ -14,12 +14,13 @@ class IntegerParameter(Rule):
     """An array of indices or a boolean mask is stored in a public attribute, and is thereby differentiated
 
     ## What it does
-    Finds `self.name = …` in a module's `__init__` where the value is an integer or boolean array and no `freeze` names it.
+    Finds `self.name = …` in a module's `__init__` where the value is an integer or boolean array and no `freeze` names
+    it.
 
     ## PyTorch and MLX
     In PyTorch such an array is a buffer or a plain attribute. In MLX every array in a public attribute is a trainable
-    parameter: indexing with it inside `nn.value_and_grad` raises, strict loading asks the checkpoint for it, and a mask is
-    turned to floating point by the optimizer. A leading underscore keeps it out of `parameters()`.
+    parameter: indexing with it inside `nn.value_and_grad` raises, strict loading asks the checkpoint for it, and a mask
+    is turned to floating point by the optimizer. A leading underscore keeps it out of `parameters()`.
 
     ## Example
     ```python
@@ -73,7 +74,12 @@ class IntegerParameter(Rule):
             array = as_array(context.value(node.value), optional=False)
             if array is None or name.startswith("_") or is_weight_name(name) or is_frozen(name, owner):
                 continue
-            if array.dtype is None and is_index_name(name) and node.value is not None and is_formula(made_by(node.value, context)):
+            if (
+                array.dtype is None
+                and is_index_name(name)
+                and node.value is not None
+                and is_formula(made_by(node.value, context))
+            ):
                 self._report(node, name, "an array of indices", LIKELY, context)
             elif array.dtype == "bool_":
                 self._report(node, name, "a boolean array", CERTAIN, context)
@@ -93,6 +99,10 @@ class IntegerParameter(Rule):
             module = nn.Module()
             module.table = mx.zeros((3,))
             setattr(module, name, mx.arange(3))
-            return nn.value_and_grad(module, lambda x: (module.table[module[name] if name in module else mx.arange(3)] * x).sum())(mx.ones(3))[0]
+            return nn.value_and_grad(
+                module, lambda x: (module.table[module[name] if name in module else mx.arange(3)] * x).sum()
+            )(mx.ones(3))[0]
 
-        return Evidence(raises(lambda: gradient("index"), ValueError), shown(gradient("_index").item() == 0.0, "hidden: runs"))
+        return Evidence(
+            raises(lambda: gradient("index"), ValueError), shown(gradient("_index").item() == 0.0, "hidden: runs")
+        )

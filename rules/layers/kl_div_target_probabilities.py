@@ -43,7 +43,10 @@ class KlDivTargetProbabilities(Rule):
     code = "MLX323"
     kind = Kind.SILENT
     severity = Severity.ERROR
-    message = "`{argument}` holds probabilities: `nn.losses.kl_div_loss` takes log-probabilities for inputs and targets alike"
+    calls = frozenset({"kl_div_loss"})
+    message = (
+        "`{argument}` holds probabilities: `nn.losses.kl_div_loss` takes log-probabilities for inputs and targets alike"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if loss_name(node, context, "kl_div_loss") is None:

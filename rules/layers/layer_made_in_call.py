@@ -17,8 +17,8 @@ class LayerMadeInCall(Rule):
 
     ## PyTorch and MLX
     The layer is new in each call: its weights are random and never trained, and it is always in training mode, since
-    `model.eval()` reaches only what the module keeps. PyTorch code that did this with `F.dropout(x, p, self.training)` had
-    the mode passed in; MLX has no such function, and `nn.Dropout(p)(x)` keeps dropping in evaluation.
+    `model.eval()` reaches only what the module keeps. PyTorch code that did this with `F.dropout(x, p, self.training)`
+    had the mode passed in; MLX has no such function, and `nn.Dropout(p)(x)` keeps dropping in evaluation.
 
     ## Example
     ```python
@@ -64,9 +64,15 @@ class LayerMadeInCall(Rule):
         if made is None or not is_method_of_module(node, context, "__call__", "forward"):
             return
         keeps_mode = isinstance(made, Name) and made.name in MODE_DEPENDENT
-        weighted = isinstance(made, Name) and made.name in PARAMETRIC or isinstance(made, Class) and class_owns_parameters(made.code)
+        weighted = (isinstance(made, Name) and made.name in PARAMETRIC) or (
+            isinstance(made, Class) and class_owns_parameters(made.code)
+        )
         if (keeps_mode or weighted) and not _is_kept(node, context) and not _sets_mode(node, context):
-            what = "its weights are random and never trained" if weighted else "`eval()` does not reach it, and it is always in training mode"
+            what = (
+                "its weights are random and never trained"
+                if weighted
+                else "`eval()` does not reach it, and it is always in training mode"
+            )
             context.report(self, node, layer=context.brief(node), what=what)
 
     @staticmethod

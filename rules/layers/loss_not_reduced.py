@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional
 
 import libcst as cst
 
@@ -20,13 +19,13 @@ class LossNotReduced(Rule):
     """A loss without `reduction` is differentiated
 
     ## What it does
-    Finds losses of `nn.losses` whose `reduction` is left at `"none"` and which a function given to `value_and_grad` or `grad`
-    returns, or on which `.item()` is called.
+    Finds losses of `nn.losses` whose `reduction` is left at `"none"` and which a function given to `value_and_grad` or
+    `grad` returns, or on which `.item()` is called.
 
     ## PyTorch and MLX
-    PyTorch's losses average by default. Most of MLX's (`cross_entropy`, `nll_loss`, `kl_div_loss`, `huber_loss`, …) return one
-    value per sample, and a gradient needs a scalar: `value_and_grad` raises. `mse_loss`, `l1_loss`, `smooth_l1_loss`,
-    `binary_cross_entropy` and `gaussian_nll_loss` average as in PyTorch.
+    PyTorch's losses average by default. Most of MLX's (`cross_entropy`, `nll_loss`, `kl_div_loss`, `huber_loss`, …)
+    return one value per sample, and a gradient needs a scalar: `value_and_grad` raises. `mse_loss`, `l1_loss`,
+    `smooth_l1_loss`, `binary_cross_entropy` and `gaussian_nll_loss` average as in PyTorch.
 
     ## Example
     ```python
@@ -69,6 +68,7 @@ class LossNotReduced(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"value_and_grad", "grad", "item"})
     message = '`nn.losses.{loss}` returns one value per sample (`reduction="none"`), and {why}'
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -96,7 +96,14 @@ class LossNotReduced(Rule):
         if loss.args and context.argument(loss, REDUCTIONS[name][0], "reduction") is None:
             title = 'Add `reduction="mean"`'
             fix = NodeFix(title, [Insert(loss.args[-1].value, ', reduction="mean"', after=True)], Applicability.UNSAFE)
-        context.report(self, loss, fix=fix, loss=name, why=why, repro={"loss": name} if name in ("cross_entropy", "nll_loss") else {})
+        context.report(
+            self,
+            loss,
+            fix=fix,
+            loss=name,
+            why=why,
+            repro={"loss": name} if name in ("cross_entropy", "nll_loss") else {},
+        )
 
     @staticmethod
     def repro(loss: str = "cross_entropy") -> Evidence:
@@ -113,7 +120,7 @@ class LossNotReduced(Rule):
 def _is_gradient(node: cst.BaseExpression, context: Context) -> bool:
     target = node.func if isinstance(node, cst.Call) else node
     value = context.value(node)
-    return context.qualified(target) in _GRADIENTS or isinstance(value, Partial) and value.transform in _GRADIENTS
+    return context.qualified(target) in _GRADIENTS or (isinstance(value, Partial) and value.transform in _GRADIENTS)
 
 
 def _returned(code: FunctionCode) -> Iterator[cst.BaseExpression]:
@@ -130,7 +137,7 @@ def _first(node: cst.BaseExpression) -> cst.BaseExpression:
     return node.elements[0].value if isinstance(node, cst.Tuple) and node.elements else node
 
 
-def _unreduced(node: Optional[cst.CSTNode], context: Context, depth: int = 8) -> Iterator[cst.Call]:
+def _unreduced(node: cst.CSTNode | None, context: Context, depth: int = 8) -> Iterator[cst.Call]:
     """The losses of this file, not reduced, from which an expression is computed element by element."""
     if node is None or depth == 0:
         return

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -13,12 +11,13 @@ class MissingSuperInit(Rule):
     """A module's `__init__` does not call `super().__init__()`
 
     ## What it does
-    Finds an `__init__` of a subclass of `nn.Module` that calls no other `__init__`, neither itself nor in a method it calls.
+    Finds an `__init__` of a subclass of `nn.Module` that calls no other `__init__`, neither itself nor in a method it
+    calls.
 
     ## PyTorch and MLX
-    PyTorch raises at the first assignment of a layer. In MLX construction, the forward pass and `parameters()` work, and
-    the error comes later and elsewhere: `trainable_parameters()`, `freeze()`, `train()` and `nn.value_and_grad` raise
-    `AttributeError` about `_no_grad` or `_training`.
+    PyTorch raises at the first assignment of a layer. In MLX construction, the forward pass and `parameters()` work,
+    and the error comes later and elsewhere: `trainable_parameters()`, `freeze()`, `train()` and `nn.value_and_grad`
+    raise `AttributeError` about `_no_grad` or `_training`.
 
     ## Example
     ```python
@@ -42,7 +41,8 @@ class MissingSuperInit(Rule):
     ```
 
     ## Fix safety
-    The call is inserted without arguments, which is right for direct subclasses of `nn.Module`; for other bases no fix is given.
+    The call is inserted without arguments, which is right for direct subclasses of `nn.Module`; for other bases no fix
+    is given.
 
     ## References
     - [Module](https://ml-explore.github.io/mlx/build/html/python/nn/module.html)
@@ -52,15 +52,25 @@ class MissingSuperInit(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
-    message = "`{name}.__init__` does not call `super().__init__()`: training, freezing and `train()` raise `AttributeError`"
+    message = (
+        "`{name}.__init__` does not call `super().__init__()`: training, freezing and `train()` raise `AttributeError`"
+    )
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
         if node.name.value != "__init__":
             return
         code = context.module.functions.get(node)
-        if code is None or code.owner is None or not code.owner.is_mlx_module or code.owner.body.get("__init__") is None:
+        if (
+            code is None
+            or code.owner is None
+            or not code.owner.is_mlx_module
+            or code.owner.body.get("__init__") is None
+        ):
             return
-        if any(isinstance(call.func, cst.Attribute) and call.func.attr.value.startswith("__") for call, _, _ in context.calls(node.body)):
+        if any(
+            isinstance(call.func, cst.Attribute) and call.func.attr.value.startswith("__")
+            for call, _, _ in context.calls(node.body)
+        ):
             return
         if code.decorators or not _does_something(node.body):
             return
@@ -81,14 +91,16 @@ class MissingSuperInit(Rule):
         bad = type("Bad", (nn.Module,), {"__init__": without})
         good = type("Good", (nn.Module,), {"__init__": within})
         names = list(good().trainable_parameters())
-        return Evidence(raises(lambda: bad().trainable_parameters(), AttributeError), shown(names == ["fc"], f"parameters: {names}"))
+        return Evidence(
+            raises(lambda: bad().trainable_parameters(), AttributeError), shown(names == ["fc"], f"parameters: {names}")
+        )
 
 
 def _does_something(body: cst.BaseSuite) -> bool:
     return any(isinstance(n, (cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Call)) for n in tree.walk(body))
 
 
-def _call_inserted(node: cst.FunctionDef) -> Optional[NodeFix]:
+def _call_inserted(node: cst.FunctionDef) -> NodeFix | None:
     if not isinstance(node.body, cst.IndentedBlock):
         return None
     first = node.body.body[0]

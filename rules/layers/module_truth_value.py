@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -21,13 +19,13 @@ class ModuleTruthValue(Rule):
     """The truth value of a module is asked, which is False for layers without parameters
 
     ## What it does
-    Finds `if layer:`, `not layer`, `layer or other` and their like where the value is, or may be, an activation, dropout,
-    upsampling layer or `nn.Identity`.
+    Finds `if layer:`, `not layer`, `layer or other` and their like where the value is, or may be, an activation,
+    dropout, upsampling layer or `nn.Identity`.
 
     ## PyTorch and MLX
-    A PyTorch module is always true, so `if self.act:` means "if it is not None". An MLX module is a dict of its arrays and
-    submodules, and an empty dict is false: the activation is silently skipped, or replaced by the default. Compare with
-    `None`.
+    A PyTorch module is always true, so `if self.act:` means "if it is not None". An MLX module is a dict of its arrays
+    and submodules, and an empty dict is false: the activation is silently skipped, or replaced by the default. Compare
+    with `None`.
 
     ## Example
     ```python
@@ -62,7 +60,8 @@ class ModuleTruthValue(Rule):
     ```
 
     ## Fix safety
-    The fix compares with `None`, which is what the test means in PyTorch; it changes what the program does, and is unsafe.
+    The fix compares with `None`, which is what the test means in PyTorch; it changes what the program does, and is
+    unsafe.
 
     ## References
     - [Module](https://ml-explore.github.io/mlx/build/html/python/nn/module.html)
@@ -90,7 +89,7 @@ class ModuleTruthValue(Rule):
         if isinstance(node.operator, cst.Not):
             self._check(node.expression, context, node)
 
-    def _check(self, tested: cst.BaseExpression, context: Context, whole: Optional[cst.BaseExpression] = None) -> None:
+    def _check(self, tested: cst.BaseExpression, context: Context, whole: cst.BaseExpression | None = None) -> None:
         layer = _false_layer(tested, context)
         if layer is None:
             return
@@ -99,7 +98,11 @@ class ModuleTruthValue(Rule):
             negated = isinstance(whole, cst.UnaryOperation)
             text = f"{context.text(tested)} is {'' if negated else 'not '}None"
             replaced = whole if negated and whole is not None else tested
-            fix = NodeFix("Compare with `None`", [Replace(replaced, f"({text})" if whole is not None else text)], Applicability.UNSAFE)
+            fix = NodeFix(
+                "Compare with `None`",
+                [Replace(replaced, f"({text})" if whole is not None else text)],
+                Applicability.UNSAFE,
+            )
         name = layer.rpartition(".")[2]
         context.report(self, tested, because=[tested], fix=fix, tested=context.brief(tested), layer=f"nn.{name}")
 
@@ -111,7 +114,7 @@ class ModuleTruthValue(Rule):
         return Evidence(shown(not act, "bool(nn.ReLU()) is False"), shown(act is not None, "`is not None` is True"))
 
 
-def _false_layer(node: cst.BaseExpression, context: Context) -> Optional[str]:
+def _false_layer(node: cst.BaseExpression, context: Context) -> str | None:
     if not isinstance(node, (cst.Name, cst.Attribute)):
         return None
     found = members(context.value(node))

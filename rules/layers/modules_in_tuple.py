@@ -20,9 +20,9 @@ class ModulesInTuple(Rule):
     initialised arrays.
 
     ## PyTorch and MLX
-    A module's parameters are what stands in its attributes, lists and dicts. A tuple is an ordinary attribute to MLX, as
-    it is to PyTorch, where `nn.ModuleList` would be used: what it holds is not in `parameters()`, is neither loaded nor
-    trained nor saved, and is not reached by `train()` and `eval()`. Nothing raises. In MLX a plain list is enough.
+    A module's parameters are what stands in its attributes, lists and dicts. A tuple is an ordinary attribute to MLX,
+    as it is to PyTorch, where `nn.ModuleList` would be used: what it holds is not in `parameters()`, is neither loaded
+    nor trained nor saved, and is not reached by `train()` and `eval()`. Nothing raises. In MLX a plain list is enough.
 
     ## Example
     ```python
@@ -47,8 +47,8 @@ class ModulesInTuple(Rule):
     ```
 
     ## Fix safety
-    The fix writes a list. Where the order of parameter names in an existing checkpoint, or hashing of the tuple, matters,
-    it changes behaviour; it is therefore unsafe.
+    The fix writes a list. Where the order of parameter names in an existing checkpoint, or hashing of the tuple,
+    matters, it changes behaviour; it is therefore unsafe.
 
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
@@ -58,7 +58,10 @@ class ModulesInTuple(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
-    message = "`{attribute}` keeps {what} in a {kind}, which `parameters()` does not enter: they are never loaded, trained or saved"
+    message = (
+        "`{attribute}` keeps {what} in a {kind}, which `parameters()` does not enter: they are never loaded, "
+        "trained or saved"
+    )
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         self._check(node, context)
@@ -86,7 +89,9 @@ class ModulesInTuple(Rule):
         hidden.blocks = (nn.Linear(2, 2), nn.Linear(2, 2))
         public.blocks = [nn.Linear(2, 2), nn.Linear(2, 2)]
         return Evidence(
-            shown(len(hidden.trainable_parameters().get("blocks", ())) == 0, "a tuple's layers are not in parameters()"),
+            shown(
+                len(hidden.trainable_parameters().get("blocks", ())) == 0, "a tuple's layers are not in parameters()"
+            ),
             shown(len(public.trainable_parameters()["blocks"]) == 2, "a list's layers are"),
         )
 

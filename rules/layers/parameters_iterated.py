@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -40,8 +38,8 @@ class ParametersIterated(Rule):
     ```
 
     ## Fix safety
-    Where `tree_flatten` is already imported the fix uses it. The loop then sees every array of all submodules; it is unsafe
-    because the body may rely on what it sees now.
+    Where `tree_flatten` is already imported the fix uses it. The loop then sees every array of all submodules; it is
+    unsafe because the body may rely on what it sees now.
 
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
@@ -52,6 +50,7 @@ class ParametersIterated(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"list", "tuple", "enumerate", "len"})
     message = "`{tree}` is a nested dict: iterating it gives attribute names, not arrays"
 
     def visit_For(self, node: cst.For, context: Context) -> None:
@@ -70,7 +69,11 @@ class ParametersIterated(Rule):
         self._iterated(node, context)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if isinstance(node.func, cst.Name) and node.func.value in ("list", "tuple", "enumerate", "len") and len(node.args) == 1:
+        if (
+            isinstance(node.func, cst.Name)
+            and node.func.value in ("list", "tuple", "enumerate", "len")
+            and len(node.args) == 1
+        ):
             given = node.args[0].value
             if context.callee(node) == f"builtins.{node.func.value}" and _is_fresh(given, context):
                 context.report(self, given, because=[given], tree=context.brief(given))
@@ -84,9 +87,14 @@ class ParametersIterated(Rule):
             return
         named = isinstance(target, cst.Name) and target.value in ("k", "key", "name", "n")
         context.report(
-            self, iterated, because=[iterated], confidence=LIKELY if named else CERTAIN, fix=_flattened(target, iterated, context),
-            severity=Severity.WARNING if named else None, tree=context.brief(iterated),
-        )  # fmt: skip
+            self,
+            iterated,
+            because=[iterated],
+            confidence=LIKELY if named else CERTAIN,
+            fix=_flattened(target, iterated, context),
+            severity=Severity.WARNING if named else None,
+            tree=context.brief(iterated),
+        )
 
     @staticmethod
     def repro() -> Evidence:
@@ -95,7 +103,10 @@ class ParametersIterated(Rule):
 
         model = nn.Linear(3, 2)
         count = sum(p.size for _, p in tree_flatten(model.parameters()))
-        return Evidence(raises(lambda: sum(p.size for p in model.parameters()), AttributeError), shown(count == 8, f"{count} numbers"))
+        return Evidence(
+            raises(lambda: sum(p.size for p in model.parameters()), AttributeError),
+            shown(count == 8, f"{count} numbers"),
+        )
 
 
 def _is_fresh(node: cst.BaseExpression, context: Context) -> bool:
@@ -104,9 +115,14 @@ def _is_fresh(node: cst.BaseExpression, context: Context) -> bool:
     return isinstance(node, cst.Call) and isinstance(value, Tree) and value.kind == "parameters"
 
 
-def _flattened(target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
+def _flattened(target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> NodeFix | None:
     flatten = next(
-        (n for n, v in context.module.env.items() if isinstance(v, Name) and v.name == "mlx.utils.tree_flatten" and "." not in n), None
+        (
+            n
+            for n, v in context.module.env.items()
+            if isinstance(v, Name) and v.name == "mlx.utils.tree_flatten" and "." not in n
+        ),
+        None,
     )
     if flatten is None or not isinstance(target, cst.Name):
         return None

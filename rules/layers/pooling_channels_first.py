@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -56,6 +54,7 @@ class PoolingChannelsFirst(Rule):
     code = "MLX332"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    calls = frozenset({"__call__"})
     message = "`{layer}` takes channels last, and `{input}` is channels-first: {why}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -69,9 +68,14 @@ class PoolingChannelsFirst(Rule):
         why = is_channels_first(array, channels) or (_inserted(array) if index is None else None)
         if why is not None:
             context.report(
-                self, node, because=[given], confidence=CERTAIN if array.layout else LIKELY, input=context.brief(given), why=why,
+                self,
+                node,
+                because=[given],
+                confidence=CERTAIN if array.layout else LIKELY,
+                input=context.brief(given),
+                why=why,
                 layer=layer.type.replace("mlx.nn.", "nn."),
-            )  # fmt: skip
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -81,10 +85,12 @@ class PoolingChannelsFirst(Rule):
         x = mx.arange(16.0).reshape(1, 2, 2, 4)  # batch, height, width, channels
         pool = nn.MaxPool2d(2, 2)
         expected = x.max(axis=(1, 2)).reshape(-1)
-        return Evidence(differs(pool(x.transpose(0, 3, 1, 2)).reshape(-1), expected), agrees(pool(x).reshape(-1), expected))
+        return Evidence(
+            differs(pool(x.transpose(0, 3, 1, 2)).reshape(-1), expected), agrees(pool(x).reshape(-1), expected)
+        )
 
 
-def _inserted(array: Array) -> Optional[str]:
+def _inserted(array: Array) -> str | None:
     """``x[:, None]``: a channel axis put at place 1."""
     subscript = index_of(array)
     if subscript is None or len(subscript.slice) != 2 or array.rank not in (None, 4, 5):

@@ -27,7 +27,10 @@ _PLACES: dict[str, tuple[Place, ...]] = {
     **{f"ConvTranspose{n}d": (Place(5, "dilation", "output_padding", ()),) for n in (1, 2, 3)},
     "Conv3d": (_int(6, "bias", "groups"),),
     **{layer: (_int(2, "bias", "num_layers"),) for layer in ("LSTM", "GRU", "RNN")},
-    "MultiHeadAttention": (Place(2, "query_input_dims", "dropout", ("float",)), Place(3, "key_input_dims", "bias", ("bool",))),
+    "MultiHeadAttention": (
+        Place(2, "query_input_dims", "dropout", ("float",)),
+        Place(3, "key_input_dims", "bias", ("bool",)),
+    ),
     "InstanceNorm": (Place(2, "affine", "momentum", ("float",)),),
     "RoPE": (Place(1, "traditional", "base", ("float", "int")),),
 }
@@ -42,8 +45,8 @@ class PositionalArgumentOrder(Rule):
 
     ## PyTorch and MLX
     MLX has fewer arguments, or another order: the sixth of a transposed convolution is `dilation`, in PyTorch
-    `output_padding`; the third of an LSTM is `bias`, in PyTorch `num_layers`. A wrong meaning is seldom an error: the layer
-    works, with other numbers. Give such arguments by name.
+    `output_padding`; the third of an LSTM is `bias`, in PyTorch `num_layers`. A wrong meaning is seldom an error: the
+    layer works, with other numbers. Give such arguments by name.
 
     ## Example
     ```python
@@ -67,6 +70,7 @@ class PositionalArgumentOrder(Rule):
     code = "MLX348"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    calls = frozenset(_PLACES)
     message = "argument {place} of `nn.{layer}` is `{mlx}`; in PyTorch it is `{torch}`, which `{value}` looks like"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -81,9 +85,15 @@ class PositionalArgumentOrder(Rule):
             value = context.value(argument)
             if _fits(place, context.text(argument), value):
                 context.report(
-                    self, argument, confidence=LIKELY, layer=layer, place=place.index + 1, mlx=place.mlx, torch=place.torch,
+                    self,
+                    argument,
+                    confidence=LIKELY,
+                    layer=layer,
+                    place=place.index + 1,
+                    mlx=place.mlx,
+                    torch=place.torch,
                     value=context.brief(argument),
-                )  # fmt: skip
+                )
 
     @staticmethod
     def repro() -> Evidence:
@@ -93,7 +103,9 @@ class PositionalArgumentOrder(Rule):
         x = mx.zeros((1, 4, 4, 1))
         positional = nn.ConvTranspose2d(1, 1, 3, 2, 1, 1)(x).shape
         named = nn.ConvTranspose2d(1, 1, 3, 2, 1, output_padding=1)(x).shape
-        return Evidence(shown(positional[1] == 7, f"shape {positional}, PyTorch: 8 by 8"), shown(named[1] == 8, f"shape {named}"))
+        return Evidence(
+            shown(positional[1] == 7, f"shape {positional}, PyTorch: 8 by 8"), shown(named[1] == 8, f"shape {named}")
+        )
 
 
 def _fits(place: Place, text: str, value: Value) -> bool:

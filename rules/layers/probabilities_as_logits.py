@@ -13,11 +13,12 @@ class ProbabilitiesAsLogits(Rule):
     """`binary_cross_entropy` is given probabilities, and takes them for logits
 
     ## What it does
-    Finds `nn.losses.binary_cross_entropy` without `with_logits=False` whose input is the result of a sigmoid or softmax.
+    Finds `nn.losses.binary_cross_entropy` without `with_logits=False` whose input is the result of a sigmoid or
+    softmax.
 
     ## PyTorch and MLX
-    `F.binary_cross_entropy` takes probabilities, and `F.binary_cross_entropy_with_logits` logits. MLX has one function for
-    both, and it takes logits unless `with_logits=False` is given. With probabilities it trains, on another loss.
+    `F.binary_cross_entropy` takes probabilities, and `F.binary_cross_entropy_with_logits` logits. MLX has one function
+    for both, and it takes logits unless `with_logits=False` is given. With probabilities it trains, on another loss.
 
     ## Example
     ```python
@@ -50,7 +51,11 @@ class ProbabilitiesAsLogits(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
-    message = "`{inputs}` holds probabilities, and `nn.losses.binary_cross_entropy` takes them for logits without `with_logits=False`"
+    calls = frozenset({"binary_cross_entropy"})
+    message = (
+        "`{inputs}` holds probabilities, and `nn.losses.binary_cross_entropy` takes them for logits without "
+        "`with_logits=False`"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if loss_name(node, context, "binary_cross_entropy") is None:
@@ -61,7 +66,11 @@ class ProbabilitiesAsLogits(Rule):
         if stated is None or constant(context.value(stated), bool) is True:
             fix = None
             if stated is None:
-                fix = NodeFix("Add `with_logits=False`", [Insert(node.args[-1].value, ", with_logits=False", after=True)], Applicability.UNSAFE)
+                fix = NodeFix(
+                    "Add `with_logits=False`",
+                    [Insert(node.args[-1].value, ", with_logits=False", after=True)],
+                    Applicability.UNSAFE,
+                )
             context.report(self, node, because=[inputs], fix=fix, inputs=context.brief(inputs))
 
     @staticmethod

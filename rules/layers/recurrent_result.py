@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -18,13 +16,14 @@ class RecurrentResult(Rule):
     """The result of a recurrent layer is taken apart as in PyTorch
 
     ## What it does
-    Finds `out, (h, c) = lstm(x)`, `out, h = gru(x)`, `gru(x)[0]`, and `[-1]` or `[0]` of the hidden states that a layer returns.
+    Finds `out, (h, c) = lstm(x)`, `out, h = gru(x)`, `gru(x)[0]`, and `[-1]` or `[0]` of the hidden states that a layer
+    returns.
 
     ## PyTorch and MLX
-    PyTorch returns `(output, state)`, the state with a leading axis for layers. In MLX `nn.GRU` and `nn.RNN` return one array,
-    the hidden states of all steps, and `nn.LSTM` two: all hidden states and all cell states, both shaped (batch, time,
-    features). Unpacking raises, or, with a batch of two, parts the batch; `hidden[-1]` is the last item of the batch. The last
-    step is `hidden[:, -1]`.
+    PyTorch returns `(output, state)`, the state with a leading axis for layers. In MLX `nn.GRU` and `nn.RNN` return one
+    array, the hidden states of all steps, and `nn.LSTM` two: all hidden states and all cell states, both shaped (batch,
+    time, features). Unpacking raises, or, with a batch of two, parts the batch; `hidden[-1]` is the last item of the
+    batch. The last step is `hidden[:, -1]`.
 
     ## Example
     ```python
@@ -83,11 +82,21 @@ class RecurrentResult(Rule):
         if layer is not None:
             if layer.type != "mlx.nn.LSTM" and _may_be_batched(node.value, context):
                 what = f"`{_short(layer)}` returns one array: `[{at}]` of it is an item of the batch, not the outputs"
-                context.report(self, node, because=[node.value], confidence=LIKELY, what=what, repro={"layer": layer.type[7:]})
+                context.report(
+                    self, node, because=[node.value], confidence=LIKELY, what=what, repro={"layer": layer.type[7:]}
+                )
             return
         states = context.array(node.value)
-        if states is not None and produced_by(states, "LSTM", "GRU", "RNN") and states.rank in (None, 3) and not _by_rank(node, context):
-            what = f"`{context.brief(node.value)}` is shaped (batch, time, features): `[{at}]` is an item of the batch, the last step is `[:, -1]`"
+        if (
+            states is not None
+            and produced_by(states, "LSTM", "GRU", "RNN")
+            and states.rank in (None, 3)
+            and not _by_rank(node, context)
+        ):
+            what = (
+                f"`{context.brief(node.value)}` is shaped (batch, time, features): "
+                f"`[{at}]` is an item of the batch, the last step is `[:, -1]`"
+            )
             context.report(self, node, because=[node.value], confidence=LIKELY, what=what)
 
     @staticmethod
@@ -120,7 +129,7 @@ def _may_be_batched(call: cst.Call, context: Context) -> bool:
     return given is None or given.rank in (None, 3)
 
 
-def _by_rank(node: cst.Subscript, context: Context) -> Optional[bool]:
+def _by_rank(node: cst.Subscript, context: Context) -> bool | None:
     """Whether the result is given a batch axis again: the input was one sequence."""
     parent = context.parent(node)
     return isinstance(parent, cst.Subscript) and parent.value is node

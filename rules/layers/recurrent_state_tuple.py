@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -54,6 +52,7 @@ class RecurrentStateTuple(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"__call__"})
     message = "`nn.LSTM` takes the hidden and the cell state as two arguments, and `{state}` is a tuple"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -73,8 +72,13 @@ class RecurrentStateTuple(Rule):
         return Evidence(raises(lambda: lstm(x, (h, h))[0]), shown(shape == (1, 4, 3), f"two arguments: {shape}"))
 
 
-def _parted(node: cst.Call, state: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
-    if not (isinstance(state, cst.Tuple) and len(state.elements) == 2 and len(node.args) == 2 and node.args[1].keyword is None):
+def _parted(node: cst.Call, state: cst.BaseExpression, context: Context) -> NodeFix | None:
+    if not (
+        isinstance(state, cst.Tuple)
+        and len(state.elements) == 2
+        and len(node.args) == 2
+        and node.args[1].keyword is None
+    ):
         return None
     text = ", ".join(context.text(element.value) for element in state.elements)
     return NodeFix("Pass two arguments", [Replace(node.args[1], text)], Applicability.SAFE)

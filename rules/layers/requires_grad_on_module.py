@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -52,9 +50,13 @@ class RequiresGradOnModule(Rule):
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target
-        if not (isinstance(target, cst.Attribute) and target.attr.value == "requires_grad") or not is_module(context.value(target.value)):
+        if not (isinstance(target, cst.Attribute) and target.attr.value == "requires_grad") or not is_module(
+            context.value(target.value)
+        ):
             return
-        context.report(self, node, because=[target.value], fix=_frozen(node, target, context), module=context.brief(target.value))
+        context.report(
+            self, node, because=[target.value], fix=_frozen(node, target, context), module=context.brief(target.value)
+        )
 
     @staticmethod
     def repro() -> Evidence:
@@ -69,9 +71,11 @@ class RequiresGradOnModule(Rule):
         )
 
 
-def _frozen(node: cst.Assign, target: cst.Attribute, context: Context) -> Optional[NodeFix]:
+def _frozen(node: cst.Assign, target: cst.Attribute, context: Context) -> NodeFix | None:
     wanted = constant(context.value(node.value), bool)
     if wanted is None or len(node.targets) > 1 or isinstance(context.value(target.value), Array):
         return None
     method = "unfreeze" if wanted else "freeze"
-    return NodeFix(f"Call `{method}()`", [Replace(node, f"{context.text(target.value)}.{method}()")], Applicability.UNSAFE)
+    return NodeFix(
+        f"Call `{method}()`", [Replace(node, f"{context.text(target.value)}.{method}()")], Applicability.UNSAFE
+    )

@@ -19,13 +19,13 @@ class RopeHalfRotation(Rule):
     """`nn.RoPE` pairs the halves of a head, where the ported model pairs neighbours
 
     ## What it does
-    Finds `nn.RoPE(dims)` without `traditional=True` in files that name their weights as Meta's checkpoints do (`wq`, `wk`), or
-    speak of interleaved rotation.
+    Finds `nn.RoPE(dims)` without `traditional=True` in files that name their weights as Meta's checkpoints do (`wq`,
+    `wk`), or speak of interleaved rotation.
 
     ## PyTorch and MLX
-    Meta's Llama code, GPT-J and the original paper rotate neighbouring features (0, 1), (2, 3), …. Transformers permutes the
-    weights on conversion, and rotates the halves: feature `i` with `i + dims / 2`. `nn.RoPE` does the latter unless
-    `traditional=True`. With the wrong one the model runs, and talks nonsense.
+    Meta's Llama code, GPT-J and the original paper rotate neighbouring features (0, 1), (2, 3), …. Transformers
+    permutes the weights on conversion, and rotates the halves: feature `i` with `i + dims / 2`. `nn.RoPE` does the
+    latter unless `traditional=True`. With the wrong one the model runs, and talks nonsense.
 
     ## Example
     ```python
@@ -64,7 +64,10 @@ class RopeHalfRotation(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
-    message = "`nn.RoPE` pairs halves of a head without `traditional=True`; this code follows a model that pairs neighbours"
+    calls = frozenset({"RoPE"})
+    message = (
+        "`nn.RoPE` pairs halves of a head without `traditional=True`; this code follows a model that pairs neighbours"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != "mlx.nn.RoPE" or context.arguments(node).starred or not node.args:
@@ -75,7 +78,11 @@ class RopeHalfRotation(Rule):
         around = context.enclosing_class(node)
         text = context.module.text if around is None else context.tree.code_for_node(around.node)
         if _INTERLEAVED.search(text):
-            fix = NodeFix("Add `traditional=True`", [Insert(node.args[-1].value, ", traditional=True", after=True)], Applicability.UNSAFE)
+            fix = NodeFix(
+                "Add `traditional=True`",
+                [Insert(node.args[-1].value, ", traditional=True", after=True)],
+                Applicability.UNSAFE,
+            )
             context.report(self, node, confidence=LIKELY, fix=fix if stated is None else None)
 
     @staticmethod
@@ -87,5 +94,7 @@ class RopeHalfRotation(Rule):
         pairs = x.reshape(1, 2, 2, 2)
         angle = mx.arange(2.0)[:, None] * mx.array([1.0, 0.01])
         cos, sin = mx.cos(angle), mx.sin(angle)
-        expected = mx.stack([pairs[..., 0] * cos - pairs[..., 1] * sin, pairs[..., 0] * sin + pairs[..., 1] * cos], axis=-1).reshape(1, 2, 4)
+        expected = mx.stack(
+            [pairs[..., 0] * cos - pairs[..., 1] * sin, pairs[..., 0] * sin + pairs[..., 1] * cos], axis=-1
+        ).reshape(1, 2, 4)
         return Evidence(differs(nn.RoPE(4)(x), expected), agrees(nn.RoPE(4, traditional=True)(x), expected, 1e-3))

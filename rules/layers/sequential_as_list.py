@@ -17,8 +17,8 @@ class SequentialAsList(Rule):
 
     ## PyTorch and MLX
     PyTorch's `Sequential` behaves like a list of its layers. MLX's is a module, and thus a dict with the one key
-    `"layers"`: indexing raises `KeyError`, iterating gives the string `"layers"`, and the length is 1. The layers are in
-    `net.layers`.
+    `"layers"`: indexing raises `KeyError`, iterating gives the string `"layers"`, and the length is 1. The layers are
+    in `net.layers`.
 
     ## Example
     ```python
@@ -47,7 +47,8 @@ class SequentialAsList(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
-    message = "`{net}` is a dict with the key \"layers\", not a list of layers: {what}"
+    calls = frozenset({"len", "list", "enumerate", "reversed", "tuple"})
+    message = '`{net}` is a dict with the key "layers", not a list of layers: {what}'
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         value = context.value(node.value)
@@ -72,7 +73,11 @@ class SequentialAsList(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if isinstance(node.func, cst.Name) and node.func.value in _READERS and len(node.args) == 1:
             given = node.args[0].value
-            if not node.args[0].star and _is_sequential(context.value(given)) and context.callee(node) == f"builtins.{node.func.value}":
+            if (
+                not node.args[0].star
+                and _is_sequential(context.value(given))
+                and context.callee(node) == f"builtins.{node.func.value}"
+            ):
                 self._report(given, "it has length 1", context)
 
     def _iterated(self, node: cst.For | cst.BaseComp, context: Context) -> None:
@@ -89,7 +94,9 @@ class SequentialAsList(Rule):
         import mlx.nn as nn
 
         net = nn.Sequential(nn.ReLU(), nn.Tanh(), nn.SiLU())
-        return Evidence(raises(lambda: net[0], KeyError), shown(len(net) == 1 and len(net.layers) == 3, "len(net.layers) is 3"))
+        return Evidence(
+            raises(lambda: net[0], KeyError), shown(len(net) == 1 and len(net.layers) == 3, "len(net.layers) is 3")
+        )
 
 
 _READERS = frozenset({"len", "list", "enumerate", "reversed", "tuple"})

@@ -15,7 +15,8 @@ class SequentialGivenList(Rule):
 
     ## PyTorch and MLX
     PyTorch's `nn.Sequential` also takes an `OrderedDict`, and people pass lists through `*layers`. MLX takes layers as
-    separate arguments only: a list becomes its one layer, and calling it raises `TypeError: 'list' object is not callable`.
+    separate arguments only: a list becomes its one layer, and calling it raises `TypeError: 'list' object is not
+    callable`.
 
     ## Example
     ```python
@@ -46,6 +47,7 @@ class SequentialGivenList(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"Sequential"})
     message = "`nn.Sequential` takes layers as separate arguments: {what} becomes its only layer, and is not callable"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -56,10 +58,14 @@ class SequentialGivenList(Rule):
         given = node.args[0].value
         value = context.value(given)
         if isinstance(value, Sequence) and value.kind in ("list", "tuple"):
-            starred = context.text(given) if not isinstance(given, (cst.BooleanOperation, cst.IfExp, cst.Lambda)) else None
+            starred = (
+                context.text(given) if not isinstance(given, (cst.BooleanOperation, cst.IfExp, cst.Lambda)) else None
+            )
             fix = NodeFix("Unpack the list", [Insert(given, "*")], Applicability.SAFE) if starred else None
             context.report(self, node, because=[given], fix=fix, what=f"a {value.kind}")
-        elif isinstance(value, Dict) or (isinstance(given, cst.Call) and context.callee(given) == "collections.OrderedDict"):
+        elif isinstance(value, Dict) or (
+            isinstance(given, cst.Call) and context.callee(given) == "collections.OrderedDict"
+        ):
             context.report(self, node, what="a dict")
 
     @staticmethod
@@ -70,4 +76,6 @@ class SequentialGivenList(Rule):
         layers = [nn.ReLU(), nn.Tanh()]
         x = mx.ones((2,))
         result = nn.Sequential(*layers)(x)
-        return Evidence(raises(lambda: nn.Sequential(layers)(x), TypeError), shown(result.shape == (2,), "unpacked: runs"))
+        return Evidence(
+            raises(lambda: nn.Sequential(layers)(x), TypeError), shown(result.shape == (2,), "unpacked: runs")
+        )

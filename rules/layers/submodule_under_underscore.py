@@ -12,8 +12,8 @@ class SubmoduleUnderUnderscore(Rule):
     """A layer is stored under a name with a leading underscore, which hides its parameters
 
     ## What it does
-    Finds `self._name = …` in a module's `__init__` where the value is a layer with parameters (or a list or dict of such
-    layers) that is made there.
+    Finds `self._name = …` in a module's `__init__` where the value is a layer with parameters (or a list or dict of
+    such layers) that is made there.
 
     ## PyTorch and MLX
     PyTorch registers every module that is assigned to an attribute. MLX leaves out attributes whose name begins with an
@@ -49,7 +49,10 @@ class SubmoduleUnderUnderscore(Rule):
     code = "MLX302"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    message = "`{attribute}` begins with an underscore: its layers are left out of `parameters()`, and are never loaded, trained or saved"
+    message = (
+        "`{attribute}` begins with an underscore: its layers are left out of `parameters()`, and are never "
+        "loaded, trained or saved"
+    )
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         self._check(node, context)

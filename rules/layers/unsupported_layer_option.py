@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Literal
 
 import libcst as cst
 
@@ -16,7 +16,8 @@ class UnsupportedLayerOption(Rule):
 
     ## What it does
     Finds `nn.Upsample(mode="bilinear")` and PyTorch's other modes, `nn.LayerNorm((C, H, W))` and `nn.RMSNorm([C])`,
-    `padding="same"` for convolutions, `nn.BatchNorm(…, momentum=None)`, `nn.RNN(nonlinearity="tanh")` and `nn.Dropout(1.0)`.
+    `padding="same"` for convolutions, `nn.BatchNorm(…, momentum=None)`, `nn.RNN(nonlinearity="tanh")` and
+    `nn.Dropout(1.0)`.
 
     ## PyTorch and MLX
     The argument exists in MLX under the same name, but takes other values: `nn.Upsample` knows "nearest", "linear" and
@@ -64,9 +65,16 @@ class UnsupportedLayerOption(Rule):
         remedy = _remedy(layer, value)
         if remedy is not None:
             context.report(
-                self, node, because=[given], fix=_replacement(layer, given, value, context), layer=layer, argument=name,
-                value=context.brief(given), remedy=remedy, repro={"layer": layer} if layer in ("Upsample", "LayerNorm") else {},
-            )  # fmt: skip
+                self,
+                node,
+                because=[given],
+                fix=_replacement(layer, given, value, context),
+                layer=layer,
+                argument=name,
+                value=context.brief(given),
+                remedy=remedy,
+                repro={"layer": layer} if layer in ("Upsample", "LayerNorm") else {},
+            )
 
     @staticmethod
     def repro(layer: Literal["Upsample", "LayerNorm"] = "Upsample") -> Evidence:
@@ -76,7 +84,10 @@ class UnsupportedLayerOption(Rule):
         x = mx.zeros((1, 4, 4, 2))
         if layer == "Upsample":
             shape = nn.Upsample(2, mode="linear")(x).shape
-            return Evidence(raises(lambda: nn.Upsample(2, mode="bilinear"), ValueError), shown(shape == (1, 8, 8, 2), f"shape {shape}"))  # type: ignore[arg-type]
+            return Evidence(
+                raises(lambda: nn.Upsample(2, mode="bilinear"), ValueError),
+                shown(shape == (1, 8, 8, 2), f"shape {shape}"),
+            )  # type: ignore[arg-type]
         hazard = raises(lambda: nn.LayerNorm((2,))(x))  # type: ignore[arg-type]
         return Evidence(hazard, shown(nn.LayerNorm(2)(x).shape == x.shape, "an int: runs"))
 
@@ -94,7 +105,7 @@ _ARGUMENTS: dict[str, tuple[int, str]] = {
 }
 
 
-def _remedy(layer: str, value: Value) -> Optional[str]:
+def _remedy(layer: str, value: Value) -> str | None:
     """What to do instead when a layer surely does not take a value."""
     text = constant(value, str)
     if layer == "Upsample":
@@ -113,7 +124,7 @@ def _remedy(layer: str, value: Value) -> Optional[str]:
     return "it takes the padding as a number, for example `kernel_size // 2`" if text is not None else None
 
 
-def _replacement(layer: str, given: cst.BaseExpression, value: Value, context: Context) -> Optional[NodeFix]:
+def _replacement(layer: str, given: cst.BaseExpression, value: Value, context: Context) -> NodeFix | None:
     if layer == "Upsample" and isinstance(given, (cst.SimpleString, cst.ConcatenatedString)):
         name = _MODES.get(constant(value, str) or "")
         return NodeFix(f'Use "{name}"', [Replace(given, f'"{name}"')], Applicability.SAFE) if name else None

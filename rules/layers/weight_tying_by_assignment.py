@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -19,9 +17,9 @@ class WeightTyingByAssignment(Rule):
     Finds `a.weight = b.weight` between two layers of one model.
 
     ## PyTorch and MLX
-    In PyTorch both layers then hold the same `nn.Parameter`, and stay equal. An MLX array is a value: both names refer to it
-    until the first update, which gives each layer a new array of its own. From then on the weights drift apart, and
-    checkpoints hold, and ask for, both. Nothing raises. Use the one layer in both places: `embedding.as_linear(x)`.
+    In PyTorch both layers then hold the same `nn.Parameter`, and stay equal. An MLX array is a value: both names refer
+    to it until the first update, which gives each layer a new array of its own. From then on the weights drift apart,
+    and checkpoints hold, and ask for, both. Nothing raises. Use the one layer in both places: `embedding.as_linear(x)`.
 
     ## Example
     ```python
@@ -64,7 +62,9 @@ class WeightTyingByAssignment(Rule):
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target, source = node.targets[0].target, node.value
-        if not (isinstance(target, cst.Attribute) and isinstance(source, cst.Attribute) and target.attr.value == "weight"):
+        if not (
+            isinstance(target, cst.Attribute) and isinstance(source, cst.Attribute) and target.attr.value == "weight"
+        ):
             return
         left, right = tree.dotted(target), tree.dotted(source)
         if left is None or right is None or left == right or source.attr.value != "weight":
@@ -89,10 +89,12 @@ class WeightTyingByAssignment(Rule):
         apart = not mx.array_equal(model.head.weight, model.embed.weight).item()
         shared = nn.Embedding(4, 2)
         same = mx.array_equal(shared.as_linear(mx.eye(2)), shared.weight.T).item()
-        return Evidence(shown(apart, "after one update the weights differ"), shown(bool(same), "as_linear uses the same weight"))
+        return Evidence(
+            shown(apart, "after one update the weights differ"), shown(bool(same), "as_linear uses the same weight")
+        )
 
 
-def _ties(node: cst.Assign, context: Context) -> Optional[bool]:
+def _ties(node: cst.Assign, context: Context) -> bool | None:
     """Whether the assignment stands where models are put together."""
     function = context.enclosing_function(node)
     return function is None or function.name == "__init__" or "tie" in function.name

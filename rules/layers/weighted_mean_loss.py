@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -16,12 +14,12 @@ class WeightedMeanLoss(Rule):
     """A weighted `cross_entropy` is averaged over the number of targets instead of the sum of their weights
 
     ## What it does
-    Finds `nn.losses.cross_entropy(…, weights=w, reduction="mean")` where `w` are class weights looked up with the targets, or
-    a mask over the targets.
+    Finds `nn.losses.cross_entropy(…, weights=w, reduction="mean")` where `w` are class weights looked up with the
+    targets, or a mask over the targets.
 
     ## PyTorch and MLX
-    `F.cross_entropy(weight=…)` and `ignore_index=…` divide the sum by the weights of the targets that count. MLX divides by
-    the number of all targets: with a mask the loss shrinks as more is ignored.
+    `F.cross_entropy(weight=…)` and `ignore_index=…` divide the sum by the weights of the targets that count. MLX
+    divides by the number of all targets: with a mask the loss shrinks as more is ignored.
 
     ## Example
     ```python
@@ -51,7 +49,10 @@ class WeightedMeanLoss(Rule):
     code = "MLX326"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    message = "the mean is over all targets, not over the weights `{weights}` as in PyTorch: sum, and divide by their sum"
+    calls = frozenset({"cross_entropy"})
+    message = (
+        "the mean is over all targets, not over the weights `{weights}` as in PyTorch: sum, and divide by their sum"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if loss_name(node, context, "cross_entropy") is None or reduction(node, context) != "mean":
@@ -70,10 +71,13 @@ class WeightedMeanLoss(Rule):
         each = loss(logits, targets)
         expected = (each * weights).sum() / weights.sum()
         mean = loss(logits, targets, weights=weights, reduction="mean")
-        return Evidence(differs(mean, expected), agrees(loss(logits, targets, weights=weights, reduction="sum") / weights.sum(), expected))
+        return Evidence(
+            differs(mean, expected),
+            agrees(loss(logits, targets, weights=weights, reduction="sum") / weights.sum(), expected),
+        )
 
 
-def _counts_targets(node: Optional[cst.CSTNode], context: Context, depth: int = 6) -> bool:
+def _counts_targets(node: cst.CSTNode | None, context: Context, depth: int = 6) -> bool:
     """Whether weights are a table indexed with an array, or a mask from a comparison."""
     array = context.array(node)
     if array is None or depth == 0:

@@ -226,16 +226,24 @@ class Body:
                 stack += self.dependencies.get(path, ())
         return seen
 
-    def carried(self) -> Iterator[tuple[cst.CSTNode, str, cst.BaseExpression]]:
-        """Statements that bind a path to something computed from its own last value: statement, path, the new value."""
+    def carried(self, directly: bool = False) -> Iterator[tuple[cst.CSTNode, str, cst.BaseExpression]]:
+        """Statements that bind or fill a path with something computed from its value in the last pass: statement, path, value.
+
+        ``directly``: not by way of another path.
+        """
+        needs = self._needs
         for node in self.nodes:
             for target, source in _flows(node, self.context):
                 path = _base(target)
-                if path is None:
-                    continue
-                own = isinstance(node, cst.AugAssign) or path in self._closure(paths(source))
-                if own:
+                if path is not None and path in (needs.get(path, ()) if directly else _reached(path, needs)):
                     yield node, path, source
+
+    @cached_property
+    def _needs(self) -> dict[str, set[str]]:
+        """For each path bound in the body: the paths whose values at the start of a pass its new value is computed from."""
+        flow = _Flow(self.context)
+        flow.block(self.node, {})
+        return flow.computed
 
     def depends_on_module(self, source: cst.BaseExpression, loop_names: set[str]) -> bool:
         """Whether a value comes from calling a model that is the same in every pass."""
@@ -258,6 +266,73 @@ class Body:
                 if path is not None and any(part is call for part in tree.walk(source)):
                     found.add(path)
         return found
+
+
+def _reached(start: str, edges: dict[str, set[str]]) -> set[str]:
+    """What can be reached from a path in one pass or more."""
+    seen: set[str] = set()
+    stack = [start]
+    while stack:
+        for path in edges.get(stack.pop(), ()):
+            if path not in seen:
+                seen.add(path)
+                stack.append(path)
+    return seen
+
+
+Sources = dict[str, set[str]]  # path -> paths whose values at the start of a pass its value is computed from
+
+
+class _Flow:
+    """Follows through the statements of one pass what is computed from what; branches are joined."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.computed: Sources = {}
+
+    def block(self, node: cst.CSTNode, now: Sources) -> Sources:
+        statements = node.body if isinstance(node, (cst.IndentedBlock, cst.SimpleStatementSuite)) else [node]
+        for statement in statements:
+            now = self.statement(statement, now)
+        return now
+
+    def statement(self, node: cst.CSTNode, now: Sources) -> Sources:
+        if isinstance(node, SCOPES):
+            return now
+        if isinstance(node, cst.If):
+            now = self.simple(node.test, now)
+            other = now if node.orelse is None else self.statement(node.orelse, dict(now))
+            return _joined(self.block(node.body, dict(now)), other)
+        if isinstance(node, (cst.For, cst.While)):
+            header = {path: {start for source in paths(node.iter) for start in now.get(source, {source})} for path in paths(node.target)} if (
+                isinstance(node, cst.For)
+            ) else {}
+            return _joined(self.block(node.body, {**now, **header}), now)
+        if isinstance(node, (cst.With, cst.Else, cst.Finally)):
+            return self.block(node.body, now)
+        if isinstance(node, cst.Try):
+            now = _joined(self.block(node.body, dict(now)), now)
+            for handler in node.handlers:
+                now = _joined(self.block(handler.body, dict(now)), now)
+            return now if node.finalbody is None else self.block(node.finalbody.body, now)
+        return self.simple(node, now)
+
+    def simple(self, node: cst.CSTNode, now: Sources) -> Sources:
+        now = dict(now)
+        for part in tree.walk(node, SCOPES):
+            flows = [(target, _base(target), paths(source)) for target, source in _flows(part, self.context)]
+            reads = [{start for path in mentioned for start in now.get(path, {path})} for _, _, mentioned in flows]
+            for (target, path, _), read in zip(flows, reads):
+                if path is None:
+                    continue
+                binds = isinstance(part, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) and not isinstance(target, cst.Subscript)
+                now[path] = read if binds else read | now.get(path, {path})
+                self.computed.setdefault(path, set()).update(now[path])
+        return now
+
+
+def _joined(a: Sources, b: Sources) -> Sources:
+    return {path: a.get(path, {path}) | b.get(path, {path}) for path in {*a, *b}}
 
 
 def _is_model_call(called: Value) -> bool:

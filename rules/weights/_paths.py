@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -13,7 +11,7 @@ from mlxlint.model.values import constant
 _JOINING = frozenset({"os.path.join", "pathlib.Path", "builtins.str"})
 
 
-def suffix(node: Optional[cst.BaseExpression], context: Context, depth: int = 4) -> Optional[str]:
+def suffix(node: cst.BaseExpression | None, context: Context, depth: int = 4) -> str | None:
     """The suffix (``.pt``) of the path that an expression names; None when it is not written out."""
     if node is None or depth == 0:
         return None
@@ -32,13 +30,13 @@ def suffix(node: Optional[cst.BaseExpression], context: Context, depth: int = 4)
     return None
 
 
-def _of(text: str) -> Optional[str]:
+def _of(text: str) -> str | None:
     name = text.rpartition("/")[2]
     return "." + name.rpartition(".")[2].lower() if "." in name else None
 
 
-def assigned(name: cst.Name, context: Context) -> Optional[cst.BaseExpression]:
-    """What the only assignment to a name in its function (or module) gives it; None when there is another number of them."""
+def assigned(name: cst.Name, context: Context) -> cst.BaseExpression | None:
+    """What the only assignment to a name in its function (or module) gives it; None when there are more, or none."""
     function = context.enclosing_function(name)
     root: cst.CSTNode = context.tree if function is None else function.node.body
     found = [

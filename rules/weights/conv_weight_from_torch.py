@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 import libcst as cst
 
@@ -15,20 +14,24 @@ from ._paths import assigned
 
 _TURNED = re.compile(r"transpose|permute|moveaxis|movedim|swapaxes|einsum|rearrange|sanitize|\.[mT]T\b|\.T\b")
 _CONV = re.compile(r"mlx\.nn\.Conv(Transpose)?\dd$")
-_FUNCTIONS = frozenset({f"mlx.core.conv{n}d" for n in (1, 2, 3)} | {"mlx.core.conv_general"} | {f"mlx.core.conv_transpose{n}d" for n in (1, 2, 3)})
+_FUNCTIONS = frozenset(
+    {f"mlx.core.conv{n}d" for n in (1, 2, 3)}
+    | {"mlx.core.conv_general"}
+    | {f"mlx.core.conv_transpose{n}d" for n in (1, 2, 3)}
+)
 
 
 class ConvWeightFromTorch(Rule):
     """Weights of a convolution are taken from PyTorch without turning them
 
     ## What it does
-    Finds torch weights that become the weight of an `nn.Conv*` layer or of `mx.conv*`, or that are loaded into a model with
-    convolutions, in files that transpose nothing.
+    Finds torch weights that become the weight of an `nn.Conv*` layer or of `mx.conv*`, or that are loaded into a model
+    with convolutions, in files that transpose nothing.
 
     ## PyTorch and MLX
     PyTorch keeps the weights of a convolution as (out, in, height, width), MLX as (out, height, width, in); transposed
-    convolutions are (in, out, height, width) there and (out, height, width, in) here. `load_weights` raises for the wrong
-    shape, unless the sizes happen to fit (a 3 by 3 kernel over RGB): then the layer computes something else.
+    convolutions are (in, out, height, width) there and (out, height, width, in) here. `load_weights` raises for the
+    wrong shape, unless the sizes happen to fit (a 3 by 3 kernel over RGB): then the layer computes something else.
 
     ## Example
     ```python
@@ -57,14 +60,23 @@ class ConvWeightFromTorch(Rule):
     code = "MLX906"
     kind = Kind.SILENT
     severity = Severity.ERROR
-    message = "{what} from PyTorch {verb} (out, in, space); MLX's convolutions take (out, space, in), and nothing is transposed"
+    calls = frozenset({"load_weights"} | {name.rpartition(".")[2] for name in _FUNCTIONS})
+    message = (
+        "{what} from PyTorch {verb} (out, in, space); MLX's convolutions take (out, space, in), and nothing "
+        "is transposed"
+    )
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target
         if not (isinstance(target, cst.Attribute) and target.attr.value == "weight"):
             return
         layer = context.value(target.value)
-        if isinstance(layer, Instance) and layer.code is None and _CONV.match(layer.type) and _is_torch_made(node.value, context):
+        if (
+            isinstance(layer, Instance)
+            and layer.code is None
+            and _CONV.match(layer.type)
+            and _is_torch_made(node.value, context)
+        ):
             context.report(self, node, because=[target.value], what=f"`{context.brief(node.value)}`", verb="is")
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -75,7 +87,11 @@ class ConvWeightFromTorch(Rule):
                 context.report(self, node, because=[weight], what=f"`{context.brief(weight)}`", verb="is")
         elif callee is not None and callee.startswith("mlx.nn.") and callee.endswith(".load_weights") and node.args:
             weights, receiver = node.args[0].value, context.receiver(node)
-            if not _TURNED.search(context.module.text) and _has_convolutions(receiver) and _comes_from_torch(weights, context):
+            if (
+                not _TURNED.search(context.module.text)
+                and _has_convolutions(receiver)
+                and _comes_from_torch(weights, context)
+            ):
                 context.report(self, node, confidence=LIKELY, what=f"weights in `{context.brief(weights)}`", verb="are")
 
     @staticmethod
@@ -90,21 +106,31 @@ class ConvWeightFromTorch(Rule):
         return Evidence(hazard, shown(conv.weight.shape == (8, 5, 5, 3), f"weight {conv.weight.shape}"))
 
 
-def _is_torch_made(node: Optional[cst.BaseExpression], context: Context) -> bool:
+def _is_torch_made(node: cst.BaseExpression | None, context: Context) -> bool:
     """Whether an expression is ``mx.array`` of a torch tensor, by way of NumPy or not, with its axes as they were."""
     if node is None:
         return False
     array = as_array(context.value(node))
-    if array is None or array.op not in ("mlx.core.array", "mlx.core.asarray") or not isinstance(array.node, cst.Call) or not array.node.args:
+    if (
+        array is None
+        or array.op not in ("mlx.core.array", "mlx.core.asarray")
+        or not isinstance(array.node, cst.Call)
+        or not array.node.args
+    ):
         return False
-    return any(_is_torch(member) for member in members(context.value(array.node.args[0].value)))
+    given = array.node.args[0].value
+    if any(isinstance(part, cst.Name) and _TURNED.search(part.value) for part in tree.walk(given)):
+        return False
+    return any(_is_torch(member) for member in members(context.value(given)))
 
 
 def _is_torch(value: Value) -> bool:
-    return isinstance(value, Foreign) and (value.type == "torch.Tensor" or (value.op or "").startswith("torch.Tensor.numpy"))
+    return isinstance(value, Foreign) and (
+        value.type == "torch.Tensor" or (value.op or "").startswith("torch.Tensor.numpy")
+    )
 
 
-def _comes_from_torch(node: Optional[cst.BaseExpression], context: Context) -> bool:
+def _comes_from_torch(node: cst.BaseExpression | None, context: Context) -> bool:
     """Whether a list or dict of weights is made from torch tensors in this file."""
     if isinstance(node, cst.Name):
         made = assigned(node, context)
@@ -112,7 +138,10 @@ def _comes_from_torch(node: Optional[cst.BaseExpression], context: Context) -> b
     if node is None or not isinstance(context.value(node), (Dict, Sequence)):
         return False
     return any(isinstance(part, cst.Call) and _is_torch_made(part, context) for part in tree.walk(node)) or any(
-        isinstance(part, cst.Name) and part is not node and isinstance(context.value(part), (Dict, Sequence)) and _comes_from_torch(part, context)
+        isinstance(part, cst.Name)
+        and part is not node
+        and isinstance(context.value(part), (Dict, Sequence))
+        and _comes_from_torch(part, context)
         for part in tree.walk(node)
     )
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Dict, Foreign, Sequence, Value
+from mlxlint.model.values import Array, Dict, Foreign, Sequence, Value, members
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
 _SAVERS = {"mlx.core.save_safetensors": (1, "arrays"), "mlx.core.save_gguf": (1, "arrays")}
@@ -47,6 +45,7 @@ class ForeignArraysAsWeights(Rule):
     code = "MLX904"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    calls = frozenset({"save_safetensors", "save_gguf", "load_weights"})
     message = "`{weights}` holds {kind}, and `{function}` takes MLX arrays"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -62,9 +61,14 @@ class ForeignArraysAsWeights(Rule):
         foreign = _held(context.value(given))
         if foreign is not None:
             context.report(
-                self, node, because=[given], confidence=foreign.confidence, weights=context.brief(given), kind=_KINDS[foreign.type],
+                self,
+                node,
+                because=[given],
+                confidence=foreign.confidence,
+                weights=context.brief(given),
+                kind=_KINDS[foreign.type],
                 function=callee.replace("mlx.core.", "mx.") if callee in _SAVERS else "load_weights",
-            )  # fmt: skip
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -76,13 +80,18 @@ class ForeignArraysAsWeights(Rule):
         return Evidence(hazard, shown("w" in mx.load("own.safetensors"), "MLX arrays: saved"))
 
 
-def _held(value: Value) -> Optional[Foreign]:
+def _held(value: Value) -> Foreign | None:
     """The tensor or NumPy array that a dict, or a list of pairs, holds."""
     if isinstance(value, Dict):
         found = list(value.items.values()) or [value.element]
     elif isinstance(value, Sequence):
         pair = value.joined()
-        found = [pair.items[1]] if isinstance(pair, Sequence) and pair.items is not None and len(pair.items) == 2 else []
+        found = (
+            [pair.items[1]] if isinstance(pair, Sequence) and pair.items is not None and len(pair.items) == 2 else []
+        )
     else:
         found = []
-    return next((v for v in found if isinstance(v, Foreign) and v.type in _KINDS), None)
+    alternatives = [member for value in found for member in members(value)]
+    if any(isinstance(member, Array) for member in alternatives):
+        return None
+    return next((member for member in alternatives if isinstance(member, Foreign) and member.type in _KINDS), None)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -18,8 +16,8 @@ class NestedParametersSaved(Rule):
     Finds `mx.save_safetensors(path, model.parameters())` and `mx.savez(path, **model.parameters())`.
 
     ## PyTorch and MLX
-    `state_dict()` is flat. MLX's `parameters()` is a tree of dicts and lists, and the functions that save arrays take names
-    and arrays only: a model with submodules raises `std::bad_cast`. `save_weights` flattens, and so does
+    `state_dict()` is flat. MLX's `parameters()` is a tree of dicts and lists, and the functions that save arrays take
+    names and arrays only: a model with submodules raises `std::bad_cast`. `save_weights` flattens, and so does
     `mlx.utils.tree_flatten`.
 
     ## Example
@@ -50,6 +48,7 @@ class NestedParametersSaved(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset(name.rpartition(".")[2] for name in _SAVERS)
     message = "`{tree}` is nested, and `mx.{function}` takes a flat dict of arrays"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -60,7 +59,9 @@ class NestedParametersSaved(Rule):
             value = context.value(arg.value)
             if isinstance(value, Tree) and value.kind == "parameters" and (arg.star == "**" or arg is node.args[1]):
                 fix = _flattened(arg.value, context)
-                context.report(self, node, because=[arg.value], fix=fix, tree=context.brief(arg.value), function=callee[9:])
+                context.report(
+                    self, node, because=[arg.value], fix=fix, tree=context.brief(arg.value), function=callee[9:]
+                )
 
     @staticmethod
     def repro() -> Evidence:
@@ -74,9 +75,14 @@ class NestedParametersSaved(Rule):
         return Evidence(hazard, shown(names == ["layers.0.bias", "layers.0.weight"], f"save_weights: {names}"))
 
 
-def _flattened(node: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
+def _flattened(node: cst.BaseExpression, context: Context) -> NodeFix | None:
     flatten = next(
-        (n for n, v in context.module.env.items() if isinstance(v, Name) and v.name == "mlx.utils.tree_flatten" and "." not in n), None
+        (
+            n
+            for n, v in context.module.env.items()
+            if isinstance(v, Name) and v.name == "mlx.utils.tree_flatten" and "." not in n
+        ),
+        None,
     )
     if flatten is None:
         return None

@@ -15,8 +15,8 @@ class NonstrictLoad(Rule):
 
     ## PyTorch and MLX
     `load_state_dict(strict=False)` returns the missing and unexpected names, and still raises for wrong shapes. MLX's
-    `load_weights(strict=False)` reports neither: a misspelt name leaves a layer random, and an array of another shape replaces
-    the layer's. Rename and filter the weights, and load strictly.
+    `load_weights(strict=False)` reports neither: a misspelt name leaves a layer random, and an array of another shape
+    replaces the layer's. Rename and filter the weights, and load strictly.
 
     ## Example
     ```python
@@ -43,6 +43,7 @@ class NonstrictLoad(Rule):
     code = "MLX905"
     kind = Kind.SILENT
     severity = Severity.INFO
+    calls = frozenset({"load_weights"})
     message = "`strict=False` accepts misspelt names and wrong shapes without a word"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

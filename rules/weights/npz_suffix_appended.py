@@ -12,11 +12,13 @@ class NpzSuffixAppended(Rule):
     """`mx.savez` is given a name that does not end in `.npz`, and writes another file
 
     ## What it does
-    Finds `mx.savez` and `mx.savez_compressed` with a literal suffix other than `.npz`, and `mx.save` with one other than `.npy`.
+    Finds `mx.savez` and `mx.savez_compressed` with a literal suffix other than `.npz`, and `mx.save` with one other
+    than `.npy`.
 
     ## PyTorch and MLX
-    `torch.save` writes the file it is told. `mx.savez` always writes the npz format, and appends `.npz` to a name without it:
-    `model.safetensors` becomes `model.safetensors.npz`, and loading the name that was given fails, or finds an old file.
+    `torch.save` writes the file it is told. `mx.savez` always writes the npz format, and appends `.npz` to a name
+    without it: `model.safetensors` becomes `model.safetensors.npz`, and loading the name that was given fails, or finds
+    an old file.
 
     ## Example
     ```python
@@ -39,6 +41,7 @@ class NpzSuffixAppended(Rule):
     code = "MLX907"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    calls = frozenset({"savez", "savez_compressed", "save"})
     message = "`mx.{function}` appends `{own}`: the file is named `…{suffix}{own}`"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -61,7 +64,10 @@ class NpzSuffixAppended(Rule):
             written = os.listdir(folder)
             mx.save_safetensors(os.path.join(folder, "b.safetensors"), {"w": mx.zeros(2)})
             right = "b.safetensors" in os.listdir(folder)
-        return Evidence(shown(written == ["a.safetensors.npz"], f"written: {written}"), shown(right, "save_safetensors keeps the name"))
+        return Evidence(
+            shown(written == ["a.safetensors.npz"], f"written: {written}"),
+            shown(right, "save_safetensors keeps the name"),
+        )
 
 
 _SUFFIXES = {"mlx.core.savez": ".npz", "mlx.core.savez_compressed": ".npz", "mlx.core.save": ".npy"}

@@ -16,11 +16,13 @@ class TorchFileLoaded(Rule):
     """A PyTorch checkpoint is given to `mx.load` or `load_weights`
 
     ## What it does
-    Finds `mx.load`, `load_weights`, `save_weights` and `mx.savez` with a file name whose suffix MLX does not read or write.
+    Finds `mx.load`, `load_weights`, `save_weights` and `mx.savez` with a file name whose suffix MLX does not read or
+    write.
 
     ## PyTorch and MLX
-    `.pt`, `.pth` and `.bin` files are pickles, which MLX does not read: `mx.load` knows `.safetensors`, `.npz`, `.npy` and
-    `.gguf`, and `save_weights` writes the first two. Load the file with `torch.load` once, and save it as safetensors.
+    `.pt`, `.pth` and `.bin` files are pickles, which MLX does not read: `mx.load` knows `.safetensors`, `.npz`, `.npy`
+    and `.gguf`, and `save_weights` writes the first two. Load the file with `torch.load` once, and save it as
+    safetensors.
 
     ## Example
     ```python
@@ -46,6 +48,7 @@ class TorchFileLoaded(Rule):
     code = "MLX901"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    calls = frozenset({"load", "load_weights", "save_weights"})
     message = "MLX does not {verb} `{suffix}` files"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -53,14 +56,20 @@ class TorchFileLoaded(Rule):
         if callee is None or not node.args or node.args[0].star:
             return
         method = callee.rpartition(".")[2]
-        if callee == "mlx.core.load" or (method in ("load_weights", "save_weights") and isinstance(context.receiver(node), Instance)):
+        if callee == "mlx.core.load" or (
+            method in ("load_weights", "save_weights") and isinstance(context.receiver(node), Instance)
+        ):
             if not callee.startswith(("mlx.core.", "mlx.nn.")):
                 return
             found = suffix(node.args[0].value, context)
             known = _READABLE if method != "save_weights" else _READABLE[:2]
-            if found in _TORCH or (method == "save_weights" and found is not None and found not in known and found.isascii()):
+            if found in _TORCH or (
+                method == "save_weights" and found is not None and found not in known and found.isascii()
+            ):
                 verb = "write" if method == "save_weights" else "read"
-                context.report(self, node, verb=verb, suffix=found, repro={"suffix": found} if found in (".pt", ".bin") else {})
+                context.report(
+                    self, node, verb=verb, suffix=found, repro={"suffix": found} if found in (".pt", ".bin") else {}
+                )
 
     @staticmethod
     def repro(suffix: str = ".pt") -> Evidence:

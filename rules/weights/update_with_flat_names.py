@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -15,11 +13,12 @@ class UpdateWithFlatNames(Rule):
     """`Module.update` is given a flat dict of dotted names
 
     ## What it does
-    Finds `model.update(…)` with what `mx.load` returned, with `dict(tree_flatten(…))`, or with a dict whose keys hold dots.
+    Finds `model.update(…)` with what `mx.load` returned, with `dict(tree_flatten(…))`, or with a dict whose keys hold
+    dots.
 
     ## PyTorch and MLX
-    `load_state_dict` takes dotted names. MLX's `update` takes a tree of dicts and lists as `parameters()` returns it, and raises
-    for a name it does not know. `load_weights` takes a file or a list of pairs with dotted names.
+    `load_state_dict` takes dotted names. MLX's `update` takes a tree of dicts and lists as `parameters()` returns it,
+    and raises for a name it does not know. `load_weights` takes a file or a list of pairs with dotted names.
 
     ## Example
     ```python
@@ -53,13 +52,16 @@ class UpdateWithFlatNames(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
+    calls = frozenset({"update"})
     message = "`update` takes a nested tree, and `{weights}` has flat, dotted names"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not (isinstance(node.func, cst.Attribute) and node.func.attr.value == "update" and node.args):
             return
         callee, receiver = context.callee(node), context.receiver(node)
-        if callee != "mlx.nn.Module.update" and not (isinstance(receiver, Instance) and callee == receiver.type + ".update"):
+        if callee != "mlx.nn.Module.update" and not (
+            isinstance(receiver, Instance) and callee == receiver.type + ".update"
+        ):
             return
         if not isinstance(receiver, Instance) or receiver.type.startswith("mlx.optimizers.") or not _is_mlx(receiver):
             return
@@ -82,7 +84,7 @@ def _is_mlx(receiver: Instance) -> bool:
     return receiver.code.is_mlx_module if receiver.code is not None else receiver.type.startswith("mlx.nn.")
 
 
-def _is_flat(node: Optional[cst.BaseExpression], context: Context, depth: int = 3) -> bool:
+def _is_flat(node: cst.BaseExpression | None, context: Context, depth: int = 3) -> bool:
     """Whether a dict surely has dotted names."""
     if node is None or depth == 0:
         return False
@@ -98,8 +100,13 @@ def _is_flat(node: Optional[cst.BaseExpression], context: Context, depth: int = 
     return isinstance(node, cst.Name) and _is_flat(assigned(node, context), context, depth - 1)
 
 
-def _loaded(node: cst.Call, given: cst.BaseExpression, context: Context) -> Optional[NodeFix]:
-    if not (isinstance(given, cst.Call) and context.callee(given) == "mlx.core.load" and len(given.args) == 1 and len(node.args) == 1):
+def _loaded(node: cst.Call, given: cst.BaseExpression, context: Context) -> NodeFix | None:
+    if not (
+        isinstance(given, cst.Call)
+        and context.callee(given) == "mlx.core.load"
+        and len(given.args) == 1
+        and len(node.args) == 1
+    ):
         return None
     assert isinstance(node.func, cst.Attribute)
     text = f"{context.text(node.func.value)}.load_weights({context.text(given.args[0].value)})"

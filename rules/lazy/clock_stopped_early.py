@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Function, Instance, Name, Partial, Value
+from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+from ..training._gradients import is_module
+from ..training._step import SCOPES, Body, forced, holds_arrays
+
+CLOCKS = frozenset(
+    f"time.{name}" for name in "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns".split()
+)
+
+
+class ClockStoppedEarly(Rule):
+    """The clock is stopped before anything was computed
+
+    ## What it does
+    Finds two readings of a clock in one function with MLX computations between them and nothing that waits for their results:
+    no `mx.eval`, no `item()`, no conversion. `mx.synchronize()` alone and `mx.async_eval` alone do not count.
+
+    ## PyTorch and MLX
+    PyTorch computes when it is called; on a GPU `torch.cuda.synchronize()` waits for it. MLX has only recorded the work when
+    the call returns. `mx.synchronize()` waits for what was submitted, and nothing was; `mx.async_eval` submits and does not
+    wait. The time measured is that of building a graph.
+
+    ## Example
+    ```python
+    import time
+
+    import mlx.core as mx
+
+    x = mx.ones((1024, 1024))
+    start = time.perf_counter()
+    y = x @ x
+    seconds = time.perf_counter() - start
+    ```
+
+    ## Use instead
+    ```python
+    import time
+
+    import mlx.core as mx
+
+    x = mx.ones((1024, 1024))
+    mx.eval(x)
+    start = time.perf_counter()
+    y = x @ x
+    mx.eval(y)
+    seconds = time.perf_counter() - start
+    ```
+
+    ## References
+    - [Lazy evaluation](https://ml-explore.github.io/mlx/build/html/usage/lazy_evaluation.html)
+    """
+
+    code = "MLX504"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "the clock is read before `{work}` was computed{but}: the time is that of building the graph"
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        if not isinstance(node.operator, cst.Subtract) or not isinstance(node.right, cst.Name):
+            return
+        stop = _clock(node.left, context)
+        if stop is None:
+            return
+        between = _between(node.right.value, stop, node, context)
+        if not between:
+            return
+        bodies = [Body(statement, context) for statement in between]
+        work = next((call for body in bodies for call in _work(body, context)), None)
+        if work is None:
+            return
+        calls = [found for body in bodies for found in body.calls]
+        named = {called.name for _, called, _ in calls if isinstance(called, Name)}
+        waits = any(
+            forced(call, called, module) and not (isinstance(called, Name) and called.name == "mlx.core.async_eval")
+            for call, called, module in calls
+        )
+        submitted = "mlx.core.async_eval" in named
+        if waits or (submitted and "mlx.core.synchronize" in named) or any(_reads(body) for body in bodies):
+            return
+        but = ": `mx.async_eval` does not wait" if submitted else ", and `mx.synchronize` computes nothing" if "mlx.core.synchronize" in named else ""
+        context.report(self, node, because=[("this is only recorded", work)], work=context.brief(work), but=but)
+
+    @staticmethod
+    def repro(size: int = 1024) -> Evidence:
+        import time
+
+        import mlx.core as mx
+
+        x = mx.random.normal((size, size))
+        mx.eval(x)
+        start = time.perf_counter()
+        y = x @ x @ x
+        mx.synchronize()
+        recorded = time.perf_counter() - start
+        start = time.perf_counter()
+        mx.eval(y)
+        computed = time.perf_counter() - start
+        return Evidence(
+            shown(recorded < computed / 3, f"{recorded * 1e3:.3f} ms before evaluation"), shown(computed > 0, f"{computed * 1e3:.3f} ms with it")
+        )
+
+
+def _clock(node: cst.BaseExpression, context: Context) -> Optional[cst.CSTNode]:
+    """The reading of a clock behind an expression: a call, or the assignment of the name that holds it."""
+    if isinstance(node, cst.Call):
+        return node if context.callee(node) in CLOCKS else None
+    return None
+
+
+def _reading(statement: cst.CSTNode, name: str, context: Context) -> bool:
+    """Whether a statement is ``name = time.perf_counter()``."""
+    if not isinstance(statement, cst.SimpleStatementLine):
+        return False
+    for small in statement.body:
+        if isinstance(small, cst.Assign) and isinstance(small.value, cst.Call) and context.callee(small.value) in CLOCKS:
+            if any(isinstance(t.target, cst.Name) and t.target.value == name for t in small.targets):
+                return True
+    return False
+
+
+def _between(name: str, stop: cst.CSTNode, node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
+    """The statements between ``name = clock()`` and the statement that reads the clock again, in one block."""
+    last = context.statement(node)
+    block = context.parent(last)
+    while block is not None and not isinstance(block, SCOPES):
+        statements = getattr(block, "body", None)
+        if isinstance(statements, (list, tuple)) and last in statements:
+            end = list(statements).index(last)
+            starts = [i for i in range(end) if _reading(statements[i], name, context)]
+            if starts:
+                return list(statements[starts[-1] + 1 : end])
+        last, block = block, context.parent(block)
+        while block is not None and not isinstance(getattr(block, "body", None), (list, tuple)):
+            last, block = block, context.parent(block)
+    return []
+
+
+def _work(body: Body, context: Context) -> list[cst.Call]:
+    """The calls in a statement that compute arrays."""
+    return [
+        node for node in body.nodes
+        if isinstance(node, cst.Call) and holds_arrays(context.value(node)) and _computes(context.called(node))
+    ]  # fmt: skip
+
+
+def _computes(called: Value) -> bool:
+    if isinstance(called, Name):
+        return called.name.startswith("mlx.") and called.name not in ("mlx.core.array", "mlx.core.zeros", "mlx.core.ones")
+    return isinstance(called, (Function, Partial)) or (isinstance(called, Instance) and is_module(called))
+
+
+def _reads(body: Body) -> bool:
+    return any(True for _ in body._tested(body.nodes))

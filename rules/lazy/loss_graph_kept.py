@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import as_array
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
+
+from ..training._step import Body, holds_arrays, is_gradient_call, is_short, loop_body, paths
+from ._graph import graph_size
+
+
+class LossGraphKept(Rule):
+    """Losses are collected in a training loop and not evaluated there
+
+    ## What it does
+    Finds `losses.append(loss)`, `total += loss` and the like in a training loop whose evaluations do not include the loss.
+
+    ## PyTorch and MLX
+    `mx.eval(model.parameters(), optimizer.state)` computes what the new parameters need. The value of the loss itself is not
+    among that: each collected loss keeps the graph of its forward pass, with all activations, until it is looked at.
+    PyTorch has the same leak with `total += loss`, and the same remedy.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+    import mlx.optimizers as optim
+
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(learning_rate=0.1)
+    loss_and_grad = nn.value_and_grad(model, lambda model, x: model(x).sum())
+    losses = []
+    for step in range(100):
+        loss, gradients = loss_and_grad(model, mx.ones((4, 2)))
+        optimizer.update(model, gradients)
+        mx.eval(model.parameters(), optimizer.state)
+        losses.append(loss)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import mlx.nn as nn
+    import mlx.optimizers as optim
+
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(learning_rate=0.1)
+    loss_and_grad = nn.value_and_grad(model, lambda model, x: model(x).sum())
+    losses = []
+    for step in range(100):
+        loss, gradients = loss_and_grad(model, mx.ones((4, 2)))
+        optimizer.update(model, gradients)
+        mx.eval(model.parameters(), optimizer.state)
+        losses.append(loss.item())
+    ```
+
+    ## Fix safety
+    The fix collects `loss.item()`. It is unsafe: what is collected are Python numbers then, no arrays.
+
+    ## References
+    - [Lazy evaluation](https://ml-explore.github.io/mlx/build/html/usage/lazy_evaluation.html)
+    """
+
+    code = "MLX502"
+    kind = Kind.COST
+    severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
+    message = "`{loss}` is kept without being evaluated: each one holds on to its step's activations"
+
+    def visit_For(self, node: cst.For, context: Context) -> None:
+        self._check(node, context)
+
+    def visit_While(self, node: cst.While, context: Context) -> None:
+        self._check(node, context)
+
+    def _check(self, loop: cst.For | cst.While, context: Context) -> None:
+        body = Body(loop_body(loop), context)
+        losses = _losses(body)
+        if not losses or is_short(loop, context) or body.yields:
+            return
+        if not body.evaluates() and body.updates:
+            return  # nothing at all is evaluated, which is another finding
+        for statement, path, source in body.carried():
+            kept = paths(source) & losses - body.evaluated
+            if not kept or path in body.evaluated or not holds_arrays(context.value(source)) or context.enclosing(statement, cst.For, cst.While) is not loop:
+                continue
+            fix = None
+            if isinstance(source, cst.Name) and as_array(context.value(source)) is not None:
+                fix = NodeFix("Collect the number", [Replace(source, f"{source.value}.item()")], Applicability.UNSAFE)
+            context.report(self, statement, because=[source], loss=sorted(kept)[0], fix=fix)
+
+    @staticmethod
+    def repro(steps: int = 5) -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+        import mlx.optimizers as optim
+
+        model, optimizer = nn.Linear(2, 1), optim.SGD(0.1)
+        loss_and_grad = nn.value_and_grad(model, lambda m, x: m(x).square().mean())
+        total = mx.array(0.0)
+        for _ in range(steps):
+            loss, gradients = loss_and_grad(model, mx.ones((4, 2)))
+            optimizer.update(model, gradients)
+            mx.eval(model.parameters(), optimizer.state)
+            total = total + loss
+        kept = graph_size(total)
+        mx.eval(total)
+        return Evidence(
+            shown(kept > 2 * steps, f"the sum of {steps} losses hangs on a graph of {kept} edges"),
+            shown(graph_size(total) < 3, f"evaluated: {graph_size(total)} edges"),
+        )
+
+
+def _losses(body: Body) -> set[str]:
+    """The names that hold the value of a differentiated function."""
+    found: set[str] = set()
+    for node in body.nodes:
+        if isinstance(node, cst.Assign) and isinstance(node.value, cst.Call) and is_gradient_call(body.context.called(node.value)):
+            target = node.targets[0].target
+            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == 2:
+                found |= paths(target.elements[0].value)
+    return found
