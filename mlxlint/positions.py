@@ -66,7 +66,7 @@ def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], text: str) -> Offs
     recorder = _Recorder(module)
     module._codegen(recorder)
     found = {node: recorder.found[node] for node in nodes if node in recorder.found}
-    if recorder.offset == len(text):
+    if "\x0c" not in text:
         return found
     lost = _lost_form_feeds(module.code, text)
     return {

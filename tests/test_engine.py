@@ -76,7 +76,7 @@ def test_places_are_those_of_the_text(text: str) -> None:
 
 def test_a_suppression_may_stand_on_any_row_of_the_statement() -> None:
     (finding,) = lint("x = f(\n    1,\n    mark(1),\n    2,\n)\n")
-    assert finding.statement == (1, 5) and finding.start.row == 3
+    assert (finding.statement, finding.start.row) == ((1, 5), 3)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,8 @@ class Raising(Marked):
 def test_a_rule_that_raises_is_reported_once_and_costs_no_other_rule() -> None:
     found = lint("mark(1)\nmark(2)\n", Raising(), Marked())
     assert [f.code for f in found] == ["MLX002", "TST001", "TST001"]
-    assert "TST002" in found[0].message and "an unforeseen call" in found[0].message
+    assert "TST002" in found[0].message
+    assert "an unforeseen call" in found[0].message
 
 
 class General(Marked):
@@ -153,7 +154,8 @@ def test_calls_are_handed_out_by_the_last_part_of_their_name() -> None:
 @pytest.mark.parametrize("text", ["def f(:\n", "print 'x'\n", "x = [1, 2\n", "\tx = 1\n  y = 2\n", "class\n"])
 def test_what_does_not_parse_is_a_finding_inside_the_file(text: str) -> None:
     (finding,) = lint(text)
-    assert finding.code == "MLX001" and 0 <= finding.offsets[0] <= len(text)
+    assert finding.code == "MLX001"
+    assert 0 <= finding.offsets[0] <= len(text)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,8 @@ def test_importing_in_a_circle_ends(tmp_path: Path) -> None:
     found = project(
         tmp_path, {"a": "import b\n" + MASK, "b": "import a\nimport mlx.core as mx\ny = a.mask(mx.zeros((3,)))[0]\n"}
     )
-    assert found["a"] == [] and len(found["b"]) <= 1
+    assert found["a"] == []
+    assert len(found["b"]) <= 1
 
 
 def test_what_a_function_is_given_elsewhere_is_known_where_it_stands(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What the inference knows, stated on the lines themselves: ``y = mx.zeros((2, 3))  # : float32 array (2, 3)``.
 
-The comment gives the value of what the line assigns or, for an expression statement, of the expression. Files of a folder
-import one another. A line without a comment states nothing.
+The comment gives the value of what the line assigns or, for an expression statement, of the expression. Files of a
+folder import one another. A line without a comment states nothing.
 """
 
 from __future__ import annotations
