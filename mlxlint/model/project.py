@@ -23,7 +23,8 @@ from mlxlint.parse import parse
 from mlxlint.source import Source, UnreadableText
 
 MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
-MAX_IMPORTERS = 40
+MAX_IMPORTERS = 8  # files read for what they pass to the functions of the one being linted ...
+MAX_IMPORTERS_SIZE = 150_000  # ... and their characters, all together
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?[ \t]*([\w, \t]*)|import[ \t]+([\w., \t]+))", re.MULTILINE
 )
@@ -238,14 +239,22 @@ class Project:
         """The files of the same package or folder that import a module."""
         if module.path is None:
             return []
-        top = module.path.parent
+        folder = top = module.path.parent
         while (top / "__init__.py").exists() and top.parent != top:
             top = top.parent
         inside = module.path.relative_to(top).parts
         root = top / inside[0] if len(inside) > 1 else top
         if root not in self._importers:
             self._importers[root] = self._scan(root, top)
-        return sorted(self._importers[root].get(module.path, ()))[:MAX_IMPORTERS]
+        nearest = sorted(self._importers[root].get(module.path, ()), key=lambda p: (p.parent != folder, p))
+        kept, total = [], 0
+        for path in nearest[:MAX_IMPORTERS]:
+            source = self._source(path)
+            total += len(source.text) if source is not None else 0
+            if total > MAX_IMPORTERS_SIZE:
+                break
+            kept.append(path)
+        return kept
 
     def _scan(self, root: Path, top: Path) -> dict[Path, set[Path]]:
         """Who imports whom below a folder, by the text of the import statements."""

@@ -21,8 +21,8 @@ _CATCHING = frozenset(
 def is_guarded(node: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a use stands where a missing name was thought of.
 
-    That is in a ``try`` that catches it, under a test of a version or of `TYPE_CHECKING`, or anywhere in a file that asks for the name with
-    ``hasattr`` or sets it with ``setattr``.
+    That is in a ``try`` that catches it, under a test of a version or of ``TYPE_CHECKING``, or anywhere in a
+    file that asks for the name with ``hasattr`` or sets it with ``setattr``.
     """
     child = node
     for ancestor in context.ancestors(node):

@@ -361,13 +361,13 @@ def instead(entry: Entry, found: Rewrite | None) -> str:
 
 
 IN_PLACE = frozenset(
-    """abs acos add addcdiv addcmul asin atan bitwise_and bitwise_not bitwise_or ceil clamp clamp_max clamp_min clip copy
-    cos cosh cumprod cumsum div divide eq erf erfinv exp expm1 fill fill_diagonal floor floor_divide fmod frac ge gt half
-    index_add index_copy index_fill index_put le lerp log log10 log1p log2 logical_and logical_not logical_or lt
-    masked_fill masked_scatter mul multiply nan_to_num ne neg negative normal pow put reciprocal relu remainder round
-    rsqrt scatter scatter_add scatter_reduce sigmoid sign sin sinh sqrt square squeeze sub subtract swapaxes t tan tanh
-    transpose tril triu true_divide trunc uniform unsqueeze xlogy zero bernoulli exponential random resize
-    set""".split() )
+    """abs acos add addcdiv addcmul asin atan bitwise_and bitwise_not bitwise_or ceil clamp clamp_max clamp_min clip
+    copy cos cosh cumprod cumsum div divide eq erf erfinv exp expm1 fill fill_diagonal floor floor_divide fmod
+    frac ge gt half index_add index_copy index_fill index_put le lerp log log10 log1p log2 logical_and
+    logical_not logical_or lt masked_fill masked_scatter mul multiply nan_to_num ne neg negative normal pow put
+    reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sigmoid sign sin sinh sqrt square
+    squeeze sub subtract swapaxes t tan tanh transpose tril triu true_divide trunc uniform unsqueeze xlogy zero
+    bernoulli exponential random resize set""".split() )
 
 
 @cache

@@ -73,7 +73,8 @@ class ReductionOfTwoArrays(Rule):
             fix = NodeFix(f"Use `{elementwise}`", [Replace(func.attr, elementwise)])
         context.report(
             self, node, because=[found.subject, *([other] if array is not None else [])],
-            name=found.name, elementwise=elementwise, confidence=CERTAIN if sure else LIKELY, fix=fix, repro={"name": found.name},
+            name=found.name, elementwise=elementwise, confidence=CERTAIN if sure else LIKELY, fix=fix,
+            repro={"name": found.name},
         )  # fmt: skip
 
     @staticmethod

@@ -56,12 +56,7 @@ class UnknownArrayAttribute(Rule):
             or name in api.members("mlx.core.array")
         ):
             return
-        if (
-            name in AUTOGRAD
-            or name in _names.table()["tensor"]
-            or _names.in_place(name)
-            or is_guarded(node, name, context)
-        ):
+        if name in _names.table()["tensor"] or _names.in_place(name) or is_guarded(node, name, context):
             return
         function = api.lookup(f"mlx.core.{name}")
         instead = f": it is the function `mx.{name}`" if function is not None and function.kind == "function" else ""

@@ -60,7 +60,7 @@ class WholeArraySoftmax(Rule):
         if rank in (0, 1):
             return
         fix = NodeFix("Normalise over the last axis", [with_keyword(node, "axis=-1", context)], Applicability.UNSAFE)
-        severity = Severity.WARNING if rank or _is_of_rows(found.subject, array) else Severity.INFO
+        severity = Severity.WARNING if rank or _is_of_rows(found.subject, array, context) else Severity.INFO
         context.report(
             self, node, because=[found.subject], confidence=CERTAIN if rank else LIKELY, severity=severity, fix=fix
         )  # fmt: skip
@@ -73,8 +73,13 @@ class WholeArraySoftmax(Rule):
         return Evidence(differs(mx.softmax(x), [[0.5, 0.5]] * 2), agrees(mx.softmax(x, axis=-1), [[0.5, 0.5]] * 2))
 
 
-def _is_of_rows(node: cst.BaseExpression, array: Array | None) -> bool:
+def _is_of_rows(node: cst.BaseExpression, array: Array | None, context: Context) -> bool:
     """Whether an array of unknown rank surely has rows: a matrix product, a layer's output, logits by name."""
-    op = "" if array is None else array.op or ""
-    product = op in ("operator.@", "operator.*", "operator./", "mlx.core.matmul", "mlx.core.einsum")
-    return product or op.startswith("mlx.nn.") or "logits" in (dotted(node) or "")
+    if "logits" in (dotted(node) or ""):
+        return True
+    if array is None or array.op is None:
+        return False
+    made = array.node
+    if isinstance(made, cst.BinaryOperation) and isinstance(made.operator, (cst.Multiply, cst.Divide, cst.Add)):
+        return _is_of_rows(made.left, context.array(made.left), context)
+    return array.op in ("operator.@", "mlx.core.matmul", "mlx.core.einsum") or array.op.startswith("mlx.nn.")

@@ -101,7 +101,7 @@ def _speaks_of_labels(node: cst.BaseExpression, context: Context) -> bool:
 
 
 def _is_ignored(value: Value) -> bool:
-    return constant(value, int) == -100
+    return bool(constant(value, int) == -100)
 
 
 def _is_guarded(node: cst.CSTNode | None, context: Context, depth: int = 6) -> bool:

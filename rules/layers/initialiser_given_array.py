@@ -76,7 +76,7 @@ class InitialiserGivenArray(Rule):
 
         weight = mx.zeros((2, 2))
         return Evidence(
-            shown(callable(nn.init.he_uniform(weight)), "the result is a function"),  # type: ignore[arg-type]
+            shown(callable(nn.init.he_uniform(weight)), "the result is a function"),
             shown(nn.init.he_uniform()(weight).shape == (2, 2), "the function's result is an array"),
         )
 

@@ -80,14 +80,11 @@ class LayerMadeInCall(Rule):
         import mlx.core as mx
         import mlx.nn as nn
 
-        class Inside(nn.Module):
-            def __call__(self, x: mx.array) -> mx.array:
-                return nn.Dropout(0.9)(x)
-
+        inside = type("Inside", (nn.Module,), {"__call__": lambda self, x: nn.Dropout(0.9)(x)})()
         kept = nn.Sequential(nn.Dropout(0.9)).eval()
         x = mx.ones((1000,))
         return Evidence(
-            shown(bool((Inside().eval()(x) == 0).any().item()), "values are dropped after eval()"),
+            shown(bool((inside.eval()(x) == 0).any().item()), "values are dropped after eval()"),
             shown(bool(mx.array_equal(kept(x), x).item()), "a kept layer passes its input after eval()"),
         )
 

@@ -76,11 +76,10 @@ class RecurrentResult(Rule):
         at = number(context.value(index.value))
         if at not in (0, -1):
             return
-        layer = None
-        if isinstance(node.value, cst.Call):
-            layer = layer_called(node.value, context, _RECURRENT)
-        if layer is not None:
-            if layer.type != "mlx.nn.LSTM" and _may_be_batched(node.value, context):
+        call = node.value if isinstance(node.value, cst.Call) else None
+        layer = None if call is None else layer_called(call, context, _RECURRENT)
+        if call is not None and layer is not None:
+            if layer.type != "mlx.nn.LSTM" and _may_be_batched(call, context):
                 what = f"`{_short(layer)}` returns one array: `[{at}]` of it is an item of the batch, not the outputs"
                 context.report(
                     self, node, because=[node.value], confidence=LIKELY, what=what, repro={"layer": layer.type[7:]}

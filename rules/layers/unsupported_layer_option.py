@@ -87,8 +87,8 @@ class UnsupportedLayerOption(Rule):
             return Evidence(
                 raises(lambda: nn.Upsample(2, mode="bilinear"), ValueError),
                 shown(shape == (1, 8, 8, 2), f"shape {shape}"),
-            )  # type: ignore[arg-type]
-        hazard = raises(lambda: nn.LayerNorm((2,))(x))  # type: ignore[arg-type]
+            )
+        hazard = raises(lambda: nn.LayerNorm((2,))(x))
         return Evidence(hazard, shown(nn.LayerNorm(2)(x).shape == x.shape, "an int: runs"))
 
 

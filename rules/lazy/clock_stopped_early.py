@@ -5,11 +5,11 @@ from typing import Optional
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Function, Instance, Name, Partial, Value
+from mlxlint.model.values import UNKNOWN, Function, Instance, Name, Partial, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from ..training._gradients import is_module
-from ..training._step import SCOPES, Body, forced, holds_arrays
+from ..training._step import MODEL_LIKE, SCOPES, Body, forced, holds_arrays
 
 CLOCKS = frozenset(
     f"time.{name}" for name in "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns".split()
@@ -147,8 +147,16 @@ def _work(body: Body, context: Context) -> list[cst.Call]:
     """The calls in a statement that compute arrays."""
     return [
         node for node in body.nodes
-        if isinstance(node, cst.Call) and holds_arrays(context.value(node)) and _computes(context.called(node))
+        if isinstance(node, cst.Call) and (holds_arrays(context.value(node)) and _computes(context.called(node)) or _is_likely_model(node, context))
     ]  # fmt: skip
+
+
+def _is_likely_model(node: cst.Call, context: Context) -> bool:
+    """Whether something that is called like a model is given an array."""
+    name = node.func.value if isinstance(node.func, cst.Name) else node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+    if context.called(node) is not UNKNOWN or not MODEL_LIKE.search(str(name)):
+        return False
+    return any(as_array(context.value(arg.value)) is not None for arg in node.args)
 
 
 def _computes(called: Value) -> bool:

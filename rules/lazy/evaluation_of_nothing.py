@@ -14,7 +14,7 @@ from ..training._step import EVAL
 from ._graph import graph_size
 
 VIEWS = frozenset({"builtins.dict.values", "builtins.dict.items", "builtins.dict.keys"})
-METHODS = frozenset({"mlx.nn.Module.parameters", "mlx.nn.Module.trainable_parameters"})
+METHODS = (".parameters", ".trainable_parameters")
 ITERATORS = frozenset(f"builtins.{name}" for name in ("map", "filter", "zip", "reversed", "iter", "enumerate"))
 
 
@@ -102,7 +102,7 @@ def _plain(node: cst.BaseExpression, context: Context) -> Found:
     value = context.value(node)
     if as_optimizer(value) is not None:
         return "an optimizer, whose arrays are in its `state`", _added(node, ".state", context)
-    if isinstance(value, Name) and value.receiver is not None and value.name in METHODS:
+    if isinstance(value, Name) and value.receiver is not None and value.name.endswith(METHODS) and is_module(value.receiver):
         return "a method that is not called", _added(node, "()", context)
     if isinstance(value, Function) and isinstance(node, (cst.Attribute, cst.Name)) or isinstance(value, Partial):
         return "a function", None

@@ -170,7 +170,7 @@ class Body:
         """Expressions whose arrays are evaluated without a call: conditions, and parts of f-strings."""
         for node in nodes:
             if isinstance(node, (cst.If, cst.While, cst.IfExp, cst.Assert)):
-                for part in _conditions(node.test):
+                for part in conditions(node.test):
                     if holds_arrays(self.context.value(part)):
                         yield part
             elif isinstance(node, cst.FormattedStringExpression) and holds_arrays(self.context.value(node.expression)):
@@ -341,13 +341,13 @@ def _is_model_call(called: Value) -> bool:
     return isinstance(called, Function) and called.receiver is not None and is_module(called.receiver)
 
 
-def _conditions(node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+def conditions(node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
     """The expressions that a condition turns into booleans."""
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-        yield from _conditions(node.expression)
+        yield from conditions(node.expression)
     elif isinstance(node, cst.BooleanOperation):
-        yield from _conditions(node.left)
-        yield from _conditions(node.right)
+        yield from conditions(node.left)
+        yield from conditions(node.right)
     elif isinstance(node, cst.Comparison) and isinstance(node.comparisons[0].operator, (cst.Is, cst.IsNot)):
         return
     else:

@@ -5,7 +5,7 @@ from typing import Optional
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Function, Value
+from mlxlint.model.values import Function, Name, Value
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ._gradients import is_module
@@ -53,7 +53,8 @@ class ValueAndGradArguments(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         arguments = context.arguments(node)
-        if context.callee(node) != "mlx.nn.value_and_grad" or arguments.starred or not arguments.positional:
+        called = context.called(node)
+        if not (isinstance(called, Name) and called.name == "mlx.nn.value_and_grad") or arguments.starred or not arguments.positional:
             return
         first = arguments.positional[0].value
         if _is_function(context.value(first)):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -75,7 +77,8 @@ class ForeignArraysAsWeights(Rule):
         import mlx.core as mx
         import numpy as np
 
-        hazard = raises(lambda: mx.save_safetensors("foreign.safetensors", {"w": np.zeros(2)}))
+        foreign: Any = {"w": np.zeros(2)}
+        hazard = raises(lambda: mx.save_safetensors("foreign.safetensors", foreign))
         mx.save_safetensors("own.safetensors", {"w": mx.array(np.zeros(2))})
         return Evidence(hazard, shown("w" in mx.load("own.safetensors"), "MLX arrays: saved"))
 

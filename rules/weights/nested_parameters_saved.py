@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -71,7 +73,8 @@ class NestedParametersSaved(Rule):
         model = nn.Sequential(nn.Linear(2, 2))
         hazard = raises(lambda: mx.save_safetensors("nested.safetensors", model.parameters()))
         model.save_weights("flat.safetensors")
-        names = sorted(mx.load("flat.safetensors"))
+        loaded: Any = mx.load("flat.safetensors")
+        names = sorted(loaded)
         return Evidence(hazard, shown(names == ["layers.0.bias", "layers.0.weight"], f"save_weights: {names}"))
 
 

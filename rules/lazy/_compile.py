@@ -1,0 +1,103 @@
+"""Functions that are compiled, wherever that is said: as a decorator, or by a call of ``mx.compile``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.code import FunctionCode
+from mlxlint.model.values import Name, Partial, Sequence, Tree, Value, constant
+from mlxlint.rule import Rule
+
+COMPILE = "mlx.core.compile"
+RANDOM_STATE = "mlx.core.random.state"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One function that is compiled, and where and how that is said."""
+
+    node: cst.BaseExpression
+    code: FunctionCode
+    options: dict[str, cst.BaseExpression]
+
+    def state(self, name: str, context: Context) -> Optional[Value]:
+        """The value given as ``inputs`` or ``outputs``; None when nothing is."""
+        return context.value(self.options[name]) if name in self.options else None
+
+    def is_shapeless(self, context: Context) -> bool:
+        return constant(context.value(self.options.get("shapeless")), bool) is True
+
+
+class CompiledRule(Rule):
+    """Base of the rules about compiled functions: they say what is wrong with one in ``check``."""
+
+    calls = frozenset({"compile"})
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if not calls_transform(node, COMPILE, context) or not node.args:
+            return
+        code = context.function(context.value(node.args[0].value))
+        if code is not None and not node.args[0].star:
+            self.check(Compiled(node, code, _options(node)), context)
+
+    def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
+        code = context.module.functions.get(node)
+        for decorator in node.decorators if code is not None else ():
+            options = _decorates(decorator.decorator, context)
+            if code is not None and options is not None:
+                self.check(Compiled(decorator.decorator, code, options), context)
+
+    def check(self, compiled: Compiled, context: Context) -> None:
+        raise NotImplementedError
+
+
+def calls_transform(node: cst.Call, name: str, context: Context) -> bool:
+    """Whether a call is one of ``mx.compile`` (or another transform) itself, not of what it made."""
+    called = context.called(node)
+    return isinstance(called, Name) and called.name == name
+
+
+def _options(call: cst.Call) -> dict[str, cst.BaseExpression]:
+    return {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+
+
+def _decorates(node: cst.BaseExpression, context: Context) -> Optional[dict[str, cst.BaseExpression]]:
+    """The options with which a decorator compiles; None when it does something else."""
+    if context.qualified(node) == COMPILE:
+        return {}
+    if isinstance(node, cst.Call):
+        value = context.value(node)
+        if isinstance(value, Partial) and isinstance(value.inner, Name) and value.inner.name == COMPILE:
+            return _options(node)
+    return None
+
+
+def captures(value: Optional[Value]) -> Optional[list[Value]]:
+    """What a captured state holds, as a flat list; None when that is not known."""
+    if value is None:
+        return []
+    if isinstance(value, Sequence):
+        if value.items is None:
+            return None
+        found: list[Value] = []
+        for item in value.items:
+            inner = captures(item)
+            if inner is None:
+                return None
+            found += inner
+        return found
+    return [value] if isinstance(value, (Tree, Name)) else None
+
+
+def has_random_state(values: list[Value]) -> bool:
+    return any(isinstance(value, Name) and value.name == RANDOM_STATE for value in values)
+
+
+def called_in(compiled: Compiled, context: Context) -> Iterator[tuple[cst.Call, Value]]:
+    for call, called, _ in context.calls(compiled.code.node.body):
+        yield call, called
