@@ -110,14 +110,10 @@ class Assignment(Machine):
     def _store_subscript(self, target: cst.Subscript, value: Value) -> None:
         base = self.eval(target.value)
         parts = [self.slice_part(e.slice) for e in target.slice]
-        if isinstance(base, Dict) and len(parts) == 1 and parts[0] is not None and isinstance(target.value, cst.Name):
-            key = constant(parts[0], str)
-            if isinstance(key, str):
-                changed = base.with_(items={**base.items, key: value})
-            else:
-                changed = base.with_(
-                    element=value if base.element is UNKNOWN and not base.items else join(base.element, value)
-                )
-            self.frame.env[target.value.value] = changed
-        elif isinstance(base, Sequence) and isinstance(target.value, cst.Name):
-            self.frame.env[target.value.value] = Sequence(base.kind, None, join(base.joined(), value))
+        changed: Value | None = None
+        if isinstance(base, Dict) and len(parts) == 1 and parts[0] is not None:
+            changed = base.store(constant(parts[0], str), value)
+        elif isinstance(base, Sequence):
+            changed = Sequence(base.kind, None, join(base.joined(), value))
+        if changed is not None and isinstance(target.value, (cst.Name, cst.Attribute)):
+            self.assign(target.value, changed, None)

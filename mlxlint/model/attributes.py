@@ -130,7 +130,10 @@ class Attributes(Machine):
 
     def _class_attribute(self, base: Class, name: str) -> Value:
         for code in base.code.ancestry()[0]:
-            if name in code.body:
-                return code.body[name]
+            found = code.body.get(name)
+            if isinstance(found, Function) and found.code.decorated_with("builtins.classmethod"):
+                return Function(found.code, base, found.confidence, found.node)
+            if found is not None:
+                return found
         outside = [n for n in base.code.ancestry()[1] if n.startswith(("mlx.", "torch."))]
         return Name(f"{outside[0]}.{name}") if outside else UNKNOWN

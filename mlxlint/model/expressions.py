@@ -159,7 +159,7 @@ class Expressions(Machine):
             if isinstance(element, cst.StarredDictElement):
                 if isinstance(value, Dict):
                     items.update(value.items)
-                    rest.append(value.element)
+                    rest += [] if value.closed else [value.element]
                 else:
                     rest.append(UNKNOWN)
                 continue
@@ -168,7 +168,7 @@ class Expressions(Machine):
                 items[key] = value
             else:
                 rest.append(value)
-        return Dict(items, join_all(rest) if rest else UNKNOWN)
+        return Dict(items, join_all(rest), closed=not rest)
 
     def on_Lambda(self, node: cst.Lambda) -> Value:
         for param in node.params.params:
@@ -198,7 +198,7 @@ class Expressions(Machine):
                 else:
                     starred = True
             elif arg.star == "**":
-                if isinstance(value, Dict) and value.items and value.element is UNKNOWN:
+                if isinstance(value, Dict) and value.closed:
                     keywords.update(value.items)
                 starred = True
             elif arg.keyword is not None:
@@ -272,7 +272,7 @@ class Expressions(Machine):
             key = constant(first, str) if first is not None else None
             if isinstance(key, str):
                 return base.items.get(key, base.element)
-            return base.element if not base.items else UNKNOWN
+            return base.joined()
         if isinstance(base, Instance) and base.code is not None:
             method = base.code.method("__getitem__")
             if method is not None:

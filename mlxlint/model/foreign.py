@@ -314,13 +314,7 @@ def iterate(value: Value) -> Value:
 def container_method(value: Value, name: str, args: Arguments) -> Value:
     """The result of a method of a list, dict, tuple or string."""
     if isinstance(value, Dict):
-        element = (
-            join_all([*value.items.values(), value.element])
-            if value.items and value.element is not UNKNOWN
-            else value.element
-        )
-        if value.items and value.element is UNKNOWN:
-            element = UNKNOWN
+        element = value.joined()
         if name == "items":
             return Sequence(
                 "iterator", None, Sequence("tuple", (Scalar("str", LIKELY) if value.items else UNKNOWN, element))

@@ -308,9 +308,9 @@ class Sequence(Value):
 
 
 class Dict(Value):
-    """A dict: ``items`` for the string keys that are known, ``element`` for any other."""
+    """A dict: ``items`` for the string keys that are known, ``element`` for others; ``closed`` when there are none."""
 
-    __slots__ = ("element", "items")
+    __slots__ = ("closed", "element", "items")
 
     def __init__(
         self,
@@ -318,12 +318,26 @@ class Dict(Value):
         element: Value = UNKNOWN,
         confidence: int = CERTAIN,
         node: cst.CSTNode | None = None,
+        closed: bool = False,
     ) -> None:
         super().__init__(confidence, node)
-        self.items, self.element = items, element
+        self.items, self.element, self.closed = items, element, closed
 
     def key(self) -> tuple[Any, ...]:
-        return (Dict, tuple((k, v.key()) for k, v in sorted(self.items.items())), self.element.key())
+        return (Dict, tuple((k, v.key()) for k, v in sorted(self.items.items())), self.element.key(), self.closed)
+
+    def joined(self) -> Value:
+        """What any one value may be."""
+        if self.closed:
+            return join_all(self.items.values())
+        return join_all([*self.items.values(), self.element])
+
+    def store(self, key: str | None, value: Value) -> Dict:
+        """The dict after an assignment to a key, or to one that is not known."""
+        if key is not None:
+            return Dict({**self.items, key: value}, self.element, self.confidence, self.node, self.closed)
+        element = value if self.closed else join(self.element, value)
+        return Dict(self.items, element, self.confidence, self.node)
 
 
 class Tree(Value):
@@ -441,8 +455,8 @@ def join(a: Value, b: Value) -> Value:
 def _join_dicts(a: Dict, b: Dict) -> Dict:
     items = {k: join(v, b.items[k]) if k in b.items else v for k, v in a.items.items()}
     items.update({k: v for k, v in b.items.items() if k not in items})
-    element = a.element if b.element is UNKNOWN else b.element if a.element is UNKNOWN else join(a.element, b.element)
-    return Dict(items, element, min(a.confidence, b.confidence), a.node)
+    element = a.element if b.closed else b.element if a.closed else join(a.element, b.element)
+    return Dict(items, element, min(a.confidence, b.confidence), a.node, a.closed and b.closed)
 
 
 def _same_layer(a: Instance, b: Instance) -> bool:

@@ -154,7 +154,8 @@ def _work(body: Body, context: Context) -> list[cst.Call]:
 def _is_likely_model(node: cst.Call, context: Context) -> bool:
     """Whether something that is called like a model is given an array."""
     name = node.func.value if isinstance(node.func, cst.Name) else node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
-    if context.called(node) is not UNKNOWN or not MODEL_LIKE.search(str(name)):
+    called = context.called(node)
+    if not (called is UNKNOWN and MODEL_LIKE.search(str(name)) or isinstance(called, Instance) and is_module(called)):
         return False
     return any(as_array(context.value(arg.value)) is not None for arg in node.args)
 

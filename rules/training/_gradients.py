@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
-import libcst as cst
-
 from mlxlint.context import Context
-from mlxlint.model.values import Instance, Partial, Tree, Value, members
+from mlxlint.model.code import FunctionCode
+from mlxlint.model.values import Instance, Name, Partial, Tree, Value, members
 
 TRANSFORMS = frozenset({"mlx.core.grad", "mlx.core.value_and_grad", "mlx.nn.value_and_grad"})
 
@@ -28,7 +25,28 @@ def is_gradients(value: Value) -> bool:
     return all(isinstance(member, Tree) and member.kind == "gradients" for member in members(value))
 
 
-def differentiated(call: cst.Call, context: Context) -> Optional[Partial]:
-    """The differentiated function that is called, when it is one."""
-    value = context.called(call)
-    return value if isinstance(value, Partial) and value.transform in TRANSFORMS else None
+def differentiated_functions(context: Context) -> list[FunctionCode]:
+    """The functions that this file hands to ``mx.grad`` and its like, and the project's functions called in them."""
+    found: dict[int, FunctionCode] = {}
+    for call, called in list(context.module.calls.items()):
+        if isinstance(called, Name) and called.name in TRANSFORMS and call.args:
+            index = 1 if called.name == "mlx.nn.value_and_grad" else 0
+            code = context.function(context.value(call.args[index].value)) if index < len(call.args) else None
+            if code is not None:
+                found[id(code)] = code
+                _add_called(code, found, context)
+    return list(found.values())
+
+
+def _add_called(code: FunctionCode, found: dict[int, FunctionCode], context: Context) -> None:
+    for _, called, _ in context.calls(code.node.body):
+        helper = context.function(called)
+        if helper is not None:
+            found.setdefault(id(helper), helper)
+
+
+def is_differentiated(code: FunctionCode, context: Context) -> bool:
+    """Whether a function is a layer's forward pass, or is differentiated in this file, itself or through one that calls it."""
+    if code.owner is not None and code.owner.is_mlx_module and code.name == "__call__":
+        return True
+    return any(code is found for found in differentiated_functions(context))

@@ -159,3 +159,18 @@ def shapes(x: mx.array):
     if (n := x.sum()) is not None:
         n  #: array ()
     return y
+
+
+def tables(names, x: mx.array):
+    rows = {"a": x > 0, "b": x < 0}
+    for key, row in rows.items():
+        row  #: bool_ array
+    found = {}
+    for name in names:
+        found[name] = x > 1
+    found[names]  #: bool_ array
+    [m for m in found.values()]  #: list[bool_ array...]
+    found.get("first")  #: bool_ array
+    merged = {**rows, "c": x}
+    merged["a"]  #: bool_ array
+    merged["c"]  #: array

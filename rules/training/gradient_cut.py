@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import tree
+from mlxlint.model.values import Array, Name, Value, as_array
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+
+from ._gradients import is_differentiated
+
+READS = frozenset({"mlx.core.array.item", "mlx.core.array.tolist"})
+CONVERTS = frozenset({"builtins.float", "numpy.array", "numpy.asarray", "numpy.float32"})
+
+
+class GradientCut(Rule):
+    """A value leaves MLX and comes back as a constant: its gradient is zero
+
+    ## What it does
+    Finds `mx.array(...)` of what was taken out of an MLX array by `item()`, `tolist()`, `float()` or `np.array()`. In a layer's
+    forward pass and in differentiated functions it is a warning, elsewhere a note. Indices, which have no gradient
+    anyway, are left alone.
+
+    ## PyTorch and MLX
+    A tensor that requires a gradient refuses `.numpy()`. MLX evaluates the array in the middle of a differentiated function
+    and goes on with a constant: everything before it gets a gradient of zero, without an error.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import numpy as np
+
+
+    def loss(w):
+        y = mx.exp(w)
+        return mx.array(np.log1p(np.array(y))).sum()
+
+
+    gradient = mx.grad(loss)(mx.array([1.0, 2.0]))
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+
+    def loss(w):
+        y = mx.exp(w)
+        return mx.log1p(y).sum()
+
+
+    gradient = mx.grad(loss)(mx.array([1.0, 2.0]))
+    ```
+
+    ## References
+    - [Function transforms](https://ml-explore.github.io/mlx/build/html/usage/function_transforms.html)
+    """
+
+    code = "MLX221"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    calls = frozenset({"array"})
+    message = "`{value}` takes the values of `{source}` out of MLX: no gradient flows through it"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) != "mlx.core.array" or not node.args:
+            return
+        made = as_array(context.value(node))
+        if made is not None and made.dtype is not None and not made.dtype.startswith(("float", "bfloat", "complex")):
+            return
+        source = next(_taken_out(node.args[0].value, context), None)
+        code = context.enclosing_function(node)
+        if source is None or code is None or _is_index(node, context):
+            return
+        differentiated = is_differentiated(code, context)
+        context.report(
+            self, node, because=[source], severity=Severity.WARNING if differentiated else Severity.INFO, value=context.brief(node),
+            source=context.brief(source),
+        )  # fmt: skip
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+        import numpy as np
+
+        w = mx.array([1.0, 2.0])
+        cut = mx.grad(lambda w: mx.array(np.exp(np.array(w))).sum())(w)
+        return Evidence(differs(cut, mx.exp(w)), agrees(mx.grad(lambda w: mx.exp(w).sum())(w), mx.exp(w)))
+
+
+def _taken_out(node: cst.CSTNode, context: Context) -> Iterator[cst.BaseExpression]:
+    """The float arrays whose values an expression takes out of MLX."""
+    for part in tree.walk(node, (cst.Lambda,)):
+        if not isinstance(part, cst.Call):
+            continue
+        called = context.called(part)
+        name = called.name if isinstance(called, Name) else None
+        if name in READS and isinstance(part.func, cst.Attribute) and _may_have_gradient(context.value(part.func.value)):
+            yield part.func.value
+        elif name in CONVERTS and part.args and _may_have_gradient(context.value(part.args[0].value)):
+            yield part.args[0].value
+
+
+def _may_have_gradient(value: Value) -> bool:
+    array: Optional[Array] = as_array(value)
+    return array is not None and (array.dtype is None or array.dtype.startswith(("float", "bfloat")))
+
+
+def _is_index(node: cst.CSTNode, context: Context) -> bool:
+    return isinstance(context.parent(node), (cst.Index, cst.SubscriptElement))

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Literal, Optional
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Array, Value, as_array
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+
+from ._gradients import is_differentiated
+
+ORDERING = frozenset({"argmax", "argmin", "argpartition", "argsort"})
+TAKING = {"take_along_axis": 1, "put_along_axis": 1, "take": 1}
+PASSING = frozenset({"__getitem__", "astype", "reshape", "transpose", "expand_dims", "squeeze", "flatten", "swapaxes", "moveaxis", "flip"})
+DEPTH = 8
+
+
+class GradientThroughIndices(Rule):
+    """Indices computed from what is differentiated are not stopped
+
+    ## What it does
+    Finds `mx.take_along_axis`, `mx.take`, `mx.put_along_axis` and `x[indices]` with indices from `argmax`, `argsort`,
+    `argpartition` or `argmin`, in a layer's forward pass or a differentiated function, without `mx.stop_gradient`.
+
+    ## PyTorch and MLX
+    PyTorch knows that indices have no gradient. MLX follows them back when they were computed from something it differentiates,
+    and raises `Cannot calculate VJP with respect to indices`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+
+    def loss(scores):
+        best = mx.argmax(scores, axis=-1, keepdims=True)
+        return mx.take_along_axis(scores, best, axis=-1).sum()
+
+
+    gradient = mx.grad(loss)(mx.array([[0.1, 0.9]]))
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+
+    def loss(scores):
+        best = mx.stop_gradient(mx.argmax(scores, axis=-1, keepdims=True))
+        return mx.take_along_axis(scores, best, axis=-1).sum()
+
+
+    gradient = mx.grad(loss)(mx.array([[0.1, 0.9]]))
+    ```
+
+    ## Fix safety
+    The fix puts `mx.stop_gradient` around the computation of the indices. It changes no value and is safe.
+
+    ## References
+    - [mx.stop_gradient](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.stop_gradient.html)
+    """
+
+    code = "MLX222"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
+    calls = frozenset(TAKING)
+    message = "`{indices}` comes from `{function}` without `mx.stop_gradient`: the gradient of this raises"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        callee = context.callee(node) or ""
+        name = callee.rpartition(".")[2]
+        if not callee.startswith("mlx.core."):
+            return
+        method = callee.startswith("mlx.core.array.")
+        given = context.argument(node, TAKING[name] - (1 if method else 0), "indices")
+        if given is not None:
+            self._check(node, given, context)
+
+    def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        if context.array(node.value) is None:
+            return
+        for element in node.slice:
+            if isinstance(element.slice, cst.Index) and context.array(element.slice.value) is not None:
+                self._check(node, element.slice.value, context)
+
+    def _check(self, node: cst.BaseExpression, indices: cst.BaseExpression, context: Context) -> None:
+        made = _ordering(context.value(indices), context)
+        if made is None:
+            return
+        code = context.enclosing_function(node)
+        if code is None or not is_differentiated(code, context) or not _is_differentiated_value(made, context):
+            return
+        function = (context.callee(made) or "").rpartition(".")[2]
+        confidence = 2 if code.owner is None else 1
+        context.report(
+            self, node, because=[("the indices are computed here", made)], confidence=confidence, indices=context.brief(indices),
+            function=function, fix=_fix(made, context), repro={"function": function},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(function: Literal["argmax", "argmin", "argsort", "argpartition"] = "argsort") -> Evidence:
+        import mlx.core as mx
+
+        options = {"kth": 1} if function == "argpartition" else {"keepdims": True} if function in ("argmax", "argmin") else {}
+
+        def picked(x: mx.array, stop: bool) -> mx.array:
+            indices = getattr(mx, function)(x, axis=-1, **options)[:, :1]
+            return mx.take_along_axis(x, mx.stop_gradient(indices) if stop else indices, axis=-1).sum()
+
+        x = mx.array([[0.9, 0.1]])
+        hazard = raises(lambda: mx.grad(lambda v: picked(v, False))(x), ValueError, text="indices")
+        return Evidence(hazard, agrees(mx.grad(lambda v: picked(v, True))(x).sum(), 1.0))
+
+
+def _ordering(value: Value, context: Context) -> Optional[cst.Call]:
+    """The call of ``argsort`` and its like behind indices, through what keeps them; None when there is none or it is stopped."""
+    for _ in range(DEPTH):
+        array: Optional[Array] = as_array(value)
+        if array is None or array.op is None:
+            return None
+        name, node = array.op.rpartition(".")[2], array.node
+        if name in ORDERING:
+            return node if isinstance(node, cst.Call) and context.parent(node) is not None else None
+        if name not in PASSING:
+            return None
+        source = node.value if isinstance(node, cst.Subscript) else _receiver(node)
+        if source is None:
+            return None
+        value = context.value(source)
+    return None
+
+
+def _receiver(node: Optional[cst.CSTNode]) -> Optional[cst.BaseExpression]:
+    """What an array's method, or a function of one array, is given."""
+    if not isinstance(node, cst.Call):
+        return None
+    if node.args and not node.args[0].star and node.args[0].keyword is None and isinstance(node.func, cst.Attribute):
+        return node.args[0].value if node.func.attr.value in ("expand_dims", "moveaxis", "squeeze", "flip") else node.func.value
+    return node.func.value if isinstance(node.func, cst.Attribute) else None
+
+
+def _is_differentiated_value(made: cst.Call, context: Context) -> bool:
+    """Whether what is ordered may depend on parameters: a float array that was computed, and not stopped."""
+    source = context.argument(made, 0, "a")
+    if isinstance(made.func, cst.Attribute) and context.array(made.func.value) is not None:
+        source = made.func.value
+    array = context.array(source)
+    if array is None or array.op in (None, "annotation", "iteration", "mlx.core.stop_gradient"):
+        return False
+    return array.dtype is None or array.dtype.startswith(("float", "bfloat"))
+
+
+def _fix(made: cst.Call, context: Context) -> Optional[NodeFix]:
+    mx = context.alias("mlx.core")
+    if mx is None:
+        return None
+    return NodeFix("Stop the gradient at the indices", [Replace(made, f"{mx}.stop_gradient({context.text(made)})")], Applicability.SAFE)
