@@ -12,6 +12,7 @@ from mlxlint.model.arguments import Arguments
 from mlxlint.model.machine import Machine, produced
 from mlxlint.model.values import (
     LIKELY,
+    NEVER,
     NONE,
     UNKNOWN,
     Array,
@@ -78,7 +79,8 @@ class Expressions(Machine):
             return Const(True)
         if name == "False":
             return Const(False)
-        return self.lookup(name)
+        value = self.lookup(name)
+        return UNKNOWN if value is NEVER else value
 
     def on_Integer(self, node: cst.Integer) -> Value:
         try:
@@ -182,7 +184,7 @@ class Expressions(Machine):
         if type(node.value) is cst.Name:
             stored = env.get(f"{node.value.value}.{node.attr.value}")
             if stored is not None:
-                return stored
+                return UNKNOWN if stored is NEVER else stored
         return self.attribute(base, node.attr.value, node)
 
     def on_Call(self, node: cst.Call) -> Value:
@@ -417,6 +419,7 @@ class Expressions(Machine):
         try:
             loop: cst.CompFor | None = for_in
             while loop is not None:
+                self.frame.values[loop] = UNKNOWN
                 iterated = self.eval(loop.iter)
                 self.assign(loop.target, produced(foreign.iterate(iterated), "iteration", loop.iter), None)
                 for condition in loop.ifs:

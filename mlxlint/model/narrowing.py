@@ -10,6 +10,7 @@ from mlxlint.model.annotations import instance_of
 from mlxlint.model.machine import Machine
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import (
+    NEVER,
     UNKNOWN,
     Array,
     Class,
@@ -94,7 +95,7 @@ class Narrowing(Machine):
             if kept and len(kept) < len(current.members):
                 self.frame.env[path] = join_all(kept)
         elif current is not None and not keep(current) and current is not UNKNOWN:
-            self.frame.env[path] = UNKNOWN
+            self.frame.env[path] = NEVER
 
 
 def _is_instance(value: Value, cls: Value) -> bool:

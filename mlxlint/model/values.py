@@ -52,7 +52,14 @@ class Unknown(Value):
     __slots__ = ()
 
 
+class Never(Value):
+    """Of a name in a branch that no alternative of it can reach: joins with anything to that."""
+
+    __slots__ = ()
+
+
 UNKNOWN = Unknown()
+NEVER = Never()
 
 
 class Const(Value):
@@ -424,8 +431,10 @@ MAX_MEMBERS = 4
 
 def join(a: Value, b: Value) -> Value:
     """The least value that covers both, with Unknown absorbing, and width bounded."""
-    if a is b:
+    if a is b or b is NEVER:
         return a
+    if a is NEVER:
+        return b
     if a is UNKNOWN or b is UNKNOWN:
         return UNKNOWN
     if isinstance(a, Array) and isinstance(b, Array):

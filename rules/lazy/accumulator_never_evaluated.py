@@ -93,7 +93,7 @@ class AccumulatorNeverEvaluated(Rule):
 
     def _check_loop(self, loop: cst.For | cst.While, context: Context) -> None:
         body = Body(loop_body(loop), context)
-        carried = [(s, p, v) for s, p, v in body.carried(directly=True) if _is_tree(context.value(v))]
+        carried = [(s, p, v) for s, p, v in body.carried(directly=True) if _is_sum(v, context)]
         if not carried or is_short(loop, context) or is_forward(loop, context) or body.yields:
             return
         if body.updates and not body.evaluates():
@@ -122,7 +122,15 @@ class AccumulatorNeverEvaluated(Rule):
 
 
 def _is_tree(value: Value) -> bool:
-    return any(isinstance(member, Tree) and member.kind != "state" for member in members(value))
+    return any(isinstance(member, Tree) and member.kind in ("gradients", "parameters") for member in members(value))
+
+
+def _is_sum(source: cst.BaseExpression, context: Context) -> bool:
+    """Whether a tree is computed leaf by leaf, rather than put together from parts."""
+    return _is_tree(context.value(source)) and not any(
+        isinstance(node, cst.Call) and (context.callee(node) or "") in ("mlx.utils.tree_merge", "mlx.utils.tree_unflatten")
+        for node in tree.walk(source)
+    )
 
 
 def _is_average(source: cst.BaseExpression, body: Body) -> bool:

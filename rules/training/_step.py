@@ -249,7 +249,7 @@ class Body:
         """Whether a value comes from calling a model that is the same in every pass."""
         wanted = self._closure(paths(source))
         for node in self.nodes:
-            if not isinstance(node, cst.Call) or not _is_model_call(self.context.called(node)):
+            if not isinstance(node, cst.Call) or not _is_model_call(node, self.context.called(node)):
                 continue
             if paths(node.func) & loop_names:
                 continue
@@ -335,10 +335,12 @@ def _joined(a: Sources, b: Sources) -> Sources:
     return {path: a.get(path, {path}) | b.get(path, {path}) for path in {*a, *b}}
 
 
-def _is_model_call(called: Value) -> bool:
+def _is_model_call(call: cst.Call, called: Value) -> bool:
+    """Whether a model is called, or a method of a model that is not this object's own."""
     if isinstance(called, Instance):
         return is_module(called)
-    return isinstance(called, Function) and called.receiver is not None and is_module(called.receiver)
+    own = (tree.dotted(call.func) or "").count(".") == 1 and (tree.dotted(call.func) or "").startswith("self.")
+    return isinstance(called, Function) and called.receiver is not None and is_module(called.receiver) and not own
 
 
 def conditions(node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
@@ -414,6 +416,11 @@ def is_short(loop: Loop, context: Context) -> bool:
 
 
 def is_forward(node: cst.CSTNode, context: Context) -> bool:
-    """Whether a node stands in a layer's forward pass, which its caller evaluates."""
+    """Whether a node stands in a layer's forward pass or in a method that this calls: the caller evaluates."""
     code = context.enclosing_function(node)
-    return code is not None and code.name in ("__call__", "forward") and code.owner is not None
+    if code is None or code.owner is None:
+        return False
+    forward = code.owner.method("__call__")
+    if forward is None:
+        return False
+    return code is forward or any(context.function(called) is code for _, called, _ in context.calls(forward.node.body))

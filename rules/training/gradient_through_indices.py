@@ -63,7 +63,7 @@ class GradientThroughIndices(Rule):
     code = "MLX222"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     calls = frozenset(TAKING)
     message = "`{indices}` comes from `{function}` without `mx.stop_gradient`: the gradient of this raises"
 
@@ -92,9 +92,9 @@ class GradientThroughIndices(Rule):
         if code is None or not is_differentiated(code, context) or not _is_differentiated_value(made, context):
             return
         function = (context.callee(made) or "").rpartition(".")[2]
-        confidence = 2 if code.owner is None else 1
+        severity = Severity.WARNING if code.name == "__call__" else Severity.ERROR  # a layer may be there for inference only
         context.report(
-            self, node, because=[("the indices are computed here", made)], confidence=confidence, indices=context.brief(indices),
+            self, node, because=[("the indices are computed here", made)], severity=severity, indices=context.brief(indices),
             function=function, fix=_fix(made, context), repro={"function": function},
         )  # fmt: skip
 

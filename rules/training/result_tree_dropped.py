@@ -83,6 +83,11 @@ def _what(callee: str, node: cst.Call, context: Context) -> Optional[str]:
 def _returns_array(function: Optional[cst.BaseExpression], context: Context) -> bool:
     """Whether a function given to ``tree_map`` is a lambda of an array, or one of MLX's own functions."""
     if isinstance(function, cst.Lambda):
-        return as_array(context.value(function.body)) is not None
+        return as_array(context.value(function.body)) is not None and not any(_may_act(node, context) for node in context.walk(function.body))
     name = context.qualified(function)
     return name is not None and name.startswith("mlx.core.") and name not in ("mlx.core.eval", "mlx.core.async_eval")
+
+
+def _may_act(node: cst.CSTNode, context: Context) -> bool:
+    """Whether an expression calls something other than MLX's own functions, which may be called for its effect."""
+    return isinstance(node, cst.Call) and not (context.callee(node) or "").startswith("mlx.")

@@ -174,3 +174,15 @@ def tables(names, x: mx.array):
     merged = {**rows, "c": x}
     merged["a"]  #: bool_ array
     merged["c"]  #: array
+
+
+def impossible(x: mx.array, flag):
+    if x is None:
+        flag = 1
+    x  #: array
+    y = x if x is not None else None
+    y  #: None | array
+    if not isinstance(x, mx.array):
+        x = mx.array(x)
+    x  #: array
+    return y
