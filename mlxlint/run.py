@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -88,6 +89,7 @@ class Checker:
 
     def __init__(self) -> None:
         self._analyses: dict[Settings, Analysis] = {}
+        gc.disable()  # syntax trees are millions of objects without cycles, which the collector would walk again and again
 
     def check(self, task: Task) -> list[Finding]:
         """The findings in one text, suppressed ones left out."""

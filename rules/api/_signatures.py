@@ -18,12 +18,17 @@ _ALSO_BY_NAME = frozenset(
 
 
 def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
-    """The MLX function, array method or class that a call surely calls, when its signatures are known."""
+    """The MLX function, array method or class that a call surely calls, when its signatures are known.
+
+    A method called on its class (``nn.Module.__init__(self)``) is none of these: its object is an argument.
+    """
     called = context.called(call)
     if not isinstance(called, Name) or not called.name.startswith("mlx.") or called.confidence < CERTAIN:
         return None
     entry = api.lookup(called.name)
-    return entry if entry is not None and entry.signatures and entry.kind in ("function", "method", "class") else None
+    if entry is None or not entry.signatures or (entry.kind == "method" and called.receiver is None):
+        return None
+    return entry if entry.kind in ("function", "method", "class") else None
 
 
 def unaccepted_keywords(call: cst.Call, entry: api.Entry) -> Iterator[cst.Arg]:

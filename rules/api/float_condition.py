@@ -56,6 +56,8 @@ class FloatCondition(Rule):
         array = context.array(condition)
         if condition is None or array is None or array.dtype not in dtypes.FLOATS or _is_zero_or_one(array):
             return
+        if _asks_for_dtype(node, condition, context):
+            return
         simple = isinstance(condition, (cst.Name, cst.Attribute, cst.Call, cst.Subscript))
         fix = (
             NodeFix("Compare with zero", [Insert(condition, " != 0", after=True)], Applicability.UNSAFE)
@@ -78,3 +80,10 @@ class FloatCondition(Rule):
 
 def _is_zero_or_one(array: Array) -> bool:
     return produced_by(array, "tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")
+
+
+def _asks_for_dtype(node: cst.Call, condition: cst.BaseExpression, context: Context) -> bool:
+    """Whether a branch around the call looks at the condition's dtype first."""
+    asked = f"{context.text(condition)}.dtype"
+    branches = (a for a in context.ancestors(node) if isinstance(a, (cst.If, cst.IfExp)))
+    return any(asked in context.text(branch.test) for branch in branches)

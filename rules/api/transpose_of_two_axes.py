@@ -127,4 +127,6 @@ def _surety(array: Array, axes: tuple[int, int], context: Context) -> int | None
         return CERTAIN if same else None
     if not all(-2 <= axis <= 1 for axis in axes):
         return CERTAIN
+    if axes == (1, 0):
+        return POSSIBLE  # how NumPy writes a matrix's transposition
     return LIKELY if same or is_port(context) else POSSIBLE

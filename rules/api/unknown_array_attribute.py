@@ -9,6 +9,9 @@ from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
+# what MLX-LM's key-value caches have: where `cache` is annotated as an array, the annotation is what is wrong
+_OF_CACHES = frozenset({"is_trimmable", "make_mask", "meta_state", "offset", "state", "trim", "update_and_fetch"})
+
 
 class UnknownArrayAttribute(Rule):
     """A method or attribute that MLX's arrays do not have
@@ -53,6 +56,7 @@ class UnknownArrayAttribute(Rule):
             array is None
             or array.confidence < CERTAIN
             or name.startswith("__")
+            or name in _OF_CACHES
             or name in api.members("mlx.core.array")
         ):
             return

@@ -64,6 +64,8 @@ class WriteThroughCopy(Rule):
         source = None if array is None else _source(array, context)
         if array is None or source is None:
             return
+        if context.enclosing_function(array.node or node) is not context.enclosing_function(node):
+            return  # the caller's slice, whose function says what it does with its argument
         root = dotted(source)
         if root is None or root == name.value:
             return

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, as_array
@@ -74,6 +75,8 @@ class IntegerParameter(Rule):
             array = as_array(context.value(node.value), optional=False)
             if array is None or name.startswith("_") or is_weight_name(name) or is_frozen(name, owner):
                 continue
+            if produced_by(array, "zeros"):
+                continue  # a place for what the checkpoint holds, as quantized weights and lookup tables are
             if (
                 array.dtype is None
                 and is_index_name(name)

@@ -75,7 +75,9 @@ class ParametersIterated(Rule):
             and len(node.args) == 1
         ):
             given = node.args[0].value
-            if context.callee(node) == f"builtins.{node.func.value}" and _is_fresh(given, context):
+            if context.callee(node) != f"builtins.{node.func.value}" or _is_called_names(node, context):
+                return
+            if _is_fresh(given, context):
                 context.report(self, given, because=[given], tree=context.brief(given))
 
     def _iterated(self, node: cst.For | cst.BaseComp, context: Context) -> None:
@@ -107,6 +109,13 @@ class ParametersIterated(Rule):
             raises(lambda: sum(p.size for p in model.parameters()), AttributeError),
             shown(count == 8, f"{count} numbers"),
         )
+
+
+def _is_called_names(node: cst.Call, context: Context) -> bool:
+    """Whether the list of a tree is bound to a name that says it holds the names."""
+    parent = context.parent(node)
+    target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
+    return isinstance(target, cst.Name) and target.value.endswith(("names", "keys"))
 
 
 def _is_fresh(node: cst.BaseExpression, context: Context) -> bool:

@@ -64,7 +64,7 @@ class AccumulatorNeverEvaluated(Rule):
     code = "MLX503"
     kind = Kind.COST
     severity = Severity.WARNING
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     message = "`{path}` is computed from its own last value and never evaluated{where}: its graph grows with each step"
 
     def visit_For(self, node: cst.For, context: Context) -> None:

@@ -52,7 +52,7 @@ class CompiledNumberArgument(Rule):
     code = "MLX511"
     kind = Kind.COST
     severity = Severity.WARNING
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     message = "`{argument}` is a Python number that changes: the compiled function is traced again for each value"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
