@@ -17,7 +17,7 @@ from mlxlint import __version__
 if TYPE_CHECKING:
     from mlxlint.config import Settings
     from mlxlint.files import Found
-    from mlxlint.rule import Rule, Verification
+    from mlxlint.rule import Applicability, Rule, Verification
     from mlxlint.run import Advance, Result, Texts
 
 FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
@@ -112,7 +112,7 @@ def _say(kind: str, text: str) -> None:
     click.echo(f"mlxlint: {kind}: {' '.join(text.split())}", err=True)
 
 
-def _emit(write: Callable[[TextIO], None]) -> None:
+def _emit(write: Callable[[TextIO], object]) -> None:
     """Write to stdout. When its reader has seen enough, the rest goes nowhere, and that is no failure."""
     try:
         write(sys.stdout)
@@ -156,6 +156,9 @@ def _verifying() -> Iterator[None]:
 @click.option("--min-confidence", type=click.Choice(CONFIDENCES), help="How sure a finding must be [likely].")
 @click.option("--target-mlx", metavar="VERSION", help="The MLX release the code is for.")
 @click.option("--target-mlx-lm", metavar="VERSION", help="The MLX-LM release the code is for.")
+@click.option("--fix", is_flag=True, help="Make the safe fixes, and report what is left.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also the fixes that may change meaning.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
 @click.option("--verify/--no-verify", default=None, help="Run each finding's reproduction on MLX.")
 @click.option("--device", type=click.Choice(DEVICES), help="Where --verify runs [auto].")
 @click.option("--output-format", type=click.Choice(FORMATS), help="How findings are reported [text].")
@@ -186,9 +189,11 @@ def _refuse_conflicts(paths: tuple[str, ...], options: dict[str, Any]) -> None:
         return "--" + name.replace("_", "-")
 
     modes = [option(mode) for mode in MODES if options[mode]]
+    fixing = [option(mode) for mode in ("fix", "diff") if options[mode]]
     stdin = "-" in paths
     for refused, why in (
         (len(modes) > 1, f"{' and '.join(modes)} exclude each other"),
+        (modes and fixing, f"{' and '.join(modes[:1] + fixing[:1])} exclude each other"),
         (options["isolated"] and options["config"], "--isolated and --config exclude each other"),
         (stdin and len(paths) > 1, "`-` (stdin) and other paths exclude each other"),
         (options["stdin_filename"] and not stdin, "--stdin-filename and paths exclude each other"),
@@ -252,10 +257,15 @@ class _Check:
         if path := self.options["write_baseline"]:
             self._write_baseline(path, result, texts)
             return self._code()
+        self._note_fixes_given_up(result)
+        if self.options["diff"]:
+            return self._show_diffs(result, texts)
+        fixed = self._make_fixes(result, texts) if self.options["fix"] else 0
         found = len(result.findings)
         self._leave_out_baselined(result, texts)
         self._verify(result)
-        self._report(result, texts, baselined=found - len(result.findings), elapsed=time.monotonic() - begun)
+        elapsed = time.monotonic() - begun
+        self._report(result, texts, baselined=found - len(result.findings), fixed=fixed, elapsed=elapsed)
         return self._code(result)
 
     def _settings(self) -> Settings:
@@ -286,21 +296,78 @@ class _Check:
         from mlxlint import run
 
         with _progress() as advance:
-            result = run.check(self._found().files, jobs=self.settings.value("jobs"), advance=advance)
+            files, jobs = self._found().files, self.settings.value("jobs")
+            result = run.check(files, jobs=jobs, advance=advance, fixes=self._fixes())
         self.problems |= dict.fromkeys(result.problems)
         return result, run.Texts()
 
     def _check_stdin(self) -> tuple[Result, Texts]:
         from mlxlint import run
-        from mlxlint.config import shown
 
         data = sys.stdin.buffer.read()
+        texts = run.Texts({self._stdin_name: data})
         name = self.options["stdin_filename"]
         path = name and os.path.abspath(name)
-        label = shown(path) if path else run.STDIN
         if self.problems or (path and self.settings.excludes(path)):
-            return run.Result(), run.Texts()
-        return run.check_text(data, self.settings, shown=label, path=path), run.Texts({label: data})
+            return run.Result(), texts
+        return run.check_text(data, self.settings, shown=self._stdin_name, path=path, fixes=self._fixes()), texts
+
+    @property
+    def _stdin_name(self) -> str:
+        from mlxlint.config import shown
+        from mlxlint.run import STDIN
+
+        name = self.options["stdin_filename"]
+        return shown(os.path.abspath(name)) if name else STDIN
+
+    def _fixes(self) -> Applicability | None:
+        """The least safe fixes to make."""
+        from mlxlint.rule import Applicability
+
+        if not (self.options["fix"] or self.options["diff"]):
+            return None
+        return Applicability.UNSAFE if self.options["unsafe_fixes"] else Applicability.SAFE
+
+    def _note_fixes_given_up(self, result: Result) -> None:
+        if self.options["unsafe_fixes"] and self._fixes() is None:
+            _say("note", "--unsafe-fixes does nothing without --fix or --diff")
+        for path, fixed in result.fixed.items():
+            if fixed.broken:
+                _say("warning", f"{path}: the fixes of {', '.join(fixed.broken)} would break the file, and were not made")
+            if not fixed.stable:
+                _say("warning", f"{path}: there was more to fix after the last pass")
+
+    def _show_diffs(self, result: Result, texts: Texts) -> int:
+        from mlxlint.fix import diff
+
+        count = sum(len(fixed.fixed) for fixed in result.fixed.values())
+        diffs = [diff(path, texts.text(path) or "", fixed.source.text) for path, fixed in result.fixed.items()]
+        _emit(lambda out: out.writelines(diffs))
+        _say("note", f"would fix {count} finding{'s' * (count != 1)}")
+        changes = any(diffs) and not self.options["exit_zero"]
+        return self._code() or (FINDINGS if changes else CLEAN)
+
+    def _make_fixes(self, result: Result, texts: Texts) -> int:
+        """Write the texts that fixes made, and turn to what is left in them. Returns how many findings were fixed."""
+        from mlxlint.files import problem, write_whole
+
+        count = 0
+        for path, fixed in result.fixed.items():
+            data = fixed.source.encode(fixed.source.text)
+            try:
+                if self.stdin:
+                    texts.give(path, data)
+                else:
+                    write_whole(path, data)
+            except OSError as error:
+                self.problems[problem(path, error)] = None
+                continue
+            result.take_fixed(path)
+            count += len(fixed.fixed)
+        if self.stdin:
+            data = texts.data(self._stdin_name)
+            _emit(lambda out: out.buffer.write(data))
+        return count
 
     def _add_ignores(self, result: Result, texts: Texts) -> None:
         from mlxlint.files import problem, write_whole
@@ -348,7 +415,7 @@ class _Check:
         with _verifying():
             result.findings = verify(result.findings, device=self.settings.value("device"))
 
-    def _report(self, result: Result, texts: Texts, *, baselined: int, elapsed: float) -> None:
+    def _report(self, result: Result, texts: Texts, *, baselined: int, fixed: int, elapsed: float) -> None:
         from pathlib import Path
 
         from mlxlint import registry, report
@@ -356,11 +423,15 @@ class _Check:
         format = self.settings.value("output-format")
         context = report.ReportContext(
             texts.text, len(result.checked), Path.cwd(), self.settings.value("statistics"),
-            elapsed=elapsed, baselined=baselined, rules=registry.rules(),
+            elapsed=elapsed, baselined=baselined, fixed=fixed, rules=registry.rules(),
         )  # fmt: skip
+        if fixed and format != "text":
+            _say("note", f"fixed {fixed} finding{'s' * (fixed != 1)}")
         try:
             if path := self.options["output_file"]:
                 _write_report(path, lambda out: report.write(format, result.findings, context, out))
+            elif self.stdin and self.options["fix"]:  # stdout has the fixed text
+                report.write(format, result.findings, context, sys.stderr)
             else:
                 _emit(lambda out: report.write(format, result.findings, context, out))
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -9,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mlxlint.config import ConfigError, Configuration, Globs, Settings, is_glob, shown
-
 
 @dataclass(frozen=True, eq=False)
 class File:
@@ -169,6 +169,8 @@ def write_whole(path: str, data: bytes) -> None:
         OSError: when it cannot be written; the old content stands.
     """
     path = os.path.realpath(path)
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe
         with open(path, "wb") as file:
             file.write(data)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import libcst as cst
+
+from mlxlint.parse import parse
 from mlxlint.rule import Applicability, Edit, Finding, Fix
-from mlxlint.source import Source
+from mlxlint.source import Source, split_lines
 
 MAX_PASSES = 20
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """What fixing one file came to: its text, the findings that went, and whether fixes had to be given up.
+    """What fixing one file came to: its text, the findings fixed and those left, and whether fixes had to be given up.
 
-    ``stable`` is False when the last pass allowed still changed something; ``broken`` names the rules whose fixes together
-    made a text that does not parse, and were taken back.
+    ``stable`` is False when the last pass allowed still changed something; ``broken`` names the rules whose fixes
+    together made a text that does not parse, and were taken back.
     """
 
     source: Source
     fixed: Sequence[Finding]
+    left: Sequence[Finding] = ()
     broken: Sequence[str] = ()
     stable: bool = True
 
@@ -34,23 +39,26 @@ def applicable(finding: Finding, unsafe: bool) -> bool:
 
 
 def choose(findings: Iterable[Finding], unsafe: bool) -> list[Finding]:
-    """The findings whose fixes can be applied together: in order of place, none overlapping an earlier one."""
+    """The findings whose fixes can be applied together: in order of place, none in the way of an earlier one."""
     chosen: list[Finding] = []
     taken: list[Edit] = []
     for finding in sorted((f for f in findings if applicable(f, unsafe)), key=lambda f: f.offsets):
         edits = finding.fix.edits if finding.fix is not None else ()
-        if not any(_overlap(edit, other) for edit in edits for other in taken if edit != other):
+        if not any(_clash(edit, other) for edit in edits for other in taken):
             chosen.append(finding)
             taken.extend(edits)
     return chosen
 
 
-def _overlap(a: Edit, b: Edit) -> bool:
-    if (
-        a.start == a.end or b.start == b.end
-    ):  # an insertion touches what it stands inside of, or another at the same place
-        return a.start == b.start or max(a.start, b.start) < min(a.end, b.end)
-    return max(a.start, b.start) < min(a.end, b.end)
+def _clash(a: Edit, b: Edit) -> bool:
+    """Whether two edits cannot both be made: they overlap, or insert different things at one place.
+
+    The same line wanted by two is one line; half a pair of parentheses wanted by two is two of them.
+    """
+    if a == b:
+        return a.start == a.end and "\n" not in a.content
+    inserts = a.start == a.end or b.start == b.end
+    return max(a.start, b.start) < min(a.end, b.end) or (inserts and a.start == b.start)
 
 
 def apply(text: str, fixes: Iterable[Fix]) -> str:
@@ -61,40 +69,60 @@ def apply(text: str, fixes: Iterable[Fix]) -> str:
     return text
 
 
-def parses(text: str) -> bool:
+def fix(
+    source: Source, found: Sequence[Finding], lint: Callable[[Source], Sequence[Finding]], unsafe: bool = False
+) -> Fixed:
+    """Fix a file until nothing more can be: each pass lints the text the last one left.
+
+    Args:
+        found: the findings in the file.
+        lint: gives the findings of a changed text.
+        unsafe: apply unsafe fixes too.
+    """
+    done: list[Finding] = []
+    broken: list[str] = []
+    left = found
+    for _ in range(MAX_PASSES):
+        chosen = choose((f for f in left if f.name not in broken), unsafe)
+        text = apply(source.text, (f.fix for f in chosen if f.fix is not None))
+        if text == source.text:
+            return Fixed(source, done, left, broken)
+        if not _still_parses(source, text):
+            culprits = {f.name for f in chosen if f.fix and not _still_parses(source, apply(source.text, [f.fix]))}
+            broken += sorted(culprits or {f.name for f in chosen})
+            continue
+        done += chosen
+        source = replace(source, text=text)
+        left = lint(source)
+    return Fixed(source, done, left, broken, stable=False)
+
+
+def _still_parses(source: Source, text: str) -> bool:
+    """Whether a changed text is Python to each parser that the file was Python to, written as the file will be."""
+    parsers = [_is_python_here, _is_python_to_rules]
+    return all(parser(source, text) for parser in parsers if parser(source, source.text))
+
+
+def _is_python_here(source: Source, text: str) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(text)
+            ast.parse(source.encode(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
 
 
-def fix(source: Source, lint: Callable[[Source], Sequence[Finding]], unsafe: bool = False) -> Fixed:
-    """Fix a file until nothing more can be: each pass lints the text the last one left.
-
-    Args:
-        lint: gives the findings of a text.
-        unsafe: apply unsafe fixes too.
-    """
-    done: list[Finding] = []
-    broken: list[str] = []
-    could_parse = parses(source.text)
-    for _ in range(MAX_PASSES):
-        chosen = [f for f in choose(lint(source), unsafe) if f.name not in broken]
-        if not chosen:
-            return Fixed(source, done, broken)
-        text = apply(source.text, (f.fix for f in chosen if f.fix is not None))
-        if could_parse and not parses(text):
-            broken += sorted({f.name for f in chosen if not _parses_alone(source.text, f)} or {f.name for f in chosen})
-            continue
-        if text == source.text:
-            return Fixed(source, done, broken)
-        done += chosen
-        source = replace(source, text=text)
-    return Fixed(source, done, broken, stable=False)
+def _is_python_to_rules(source: Source, text: str) -> bool:
+    try:
+        parse(text)
+        source.encode(text)
+    except (cst.ParserSyntaxError, RecursionError, UnicodeEncodeError):
+        return False
+    return True
 
 
-def _parses_alone(text: str, finding: Finding) -> bool:
-    return finding.fix is not None and parses(apply(text, [finding.fix]))
+def diff(path: str, before: str, after: str) -> str:
+    """The change of a file as a unified diff."""
+    lines = difflib.unified_diff(split_lines(before), split_lines(after), path, path)
+    return "".join(line if line.endswith(("\n", "\r")) else f"{line}\n\\ No newline at end of file\n" for line in lines)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mlxlint import registry, suppress
 from mlxlint.config import Settings
 from mlxlint.files import File, problem
-from mlxlint.rule import Finding
+from mlxlint.rule import Applicability, Finding
 from mlxlint.source import Source, UnreadableText
 from mlxlint.tool import tool_finding
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
     from mlxlint.engine import Analysis
+    from mlxlint.fix import Fixed
 
 POOL_FROM = 200_000  # bytes of Python below which starting worker processes costs more than it saves
 BATCHES_A_WORKER = 8
@@ -41,15 +42,40 @@ class Task:
     shown: str
     data: bytes
     settings: Settings
+    fixes: Applicability | None = None  # the least safe ones to make
+
+
+@dataclass
+class Outcome:
+    """What came of one text: its findings and, where these can be fixed, the text after that."""
+
+    findings: list[Finding]
+    fixed: Fixed | None = None
 
 
 @dataclass
 class Result:
-    """What a run found: findings in order, a line for each file that could not be read, settings by shown path."""
+    """What a run found: findings in order, a line for each file that could not be read, and by shown path the settings
+    of each file checked and the new text of each that fixes change.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     checked: dict[str, Settings] = field(default_factory=dict)
+    fixed: dict[str, Fixed] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        self.findings += outcome.findings
+        if outcome.fixed is not None:
+            self.fixed[outcome.fixed.source.path] = outcome.fixed
+
+    def take_fixed(self, path: str) -> None:
+        """Turn to what is left in a file whose fixes were made."""
+        self.findings = [f for f in self.findings if f.path != path] + [*self.fixed[path].left]
+        self.sort()
+
+    def sort(self) -> None:
+        self.findings.sort(key=lambda finding: finding.sort_key)
 
     def fails(self, finding: Finding) -> bool:
         """Whether a finding makes the exit code 1: bad enough, and not refuted by the MLX installed."""
@@ -61,15 +87,24 @@ class Texts:
     """The texts of checked files by shown path, read when asked for; ``given`` are those that are not on disk."""
 
     def __init__(self, given: Mapping[str, bytes] | None = None) -> None:
-        self._given = given or {}
+        self._given = dict(given or {})
         self._sources: dict[str, Source | None] = {}
+
+    def give(self, path: str, data: bytes) -> None:
+        self._given[path] = data
+        self._sources.pop(path, None)
+
+    def data(self, path: str) -> bytes:
+        """Raises:
+        OSError: when the file cannot be read.
+        """
+        return self._given[path] if path in self._given else Path(path).read_bytes()
 
     def source(self, path: str) -> Source | None:
         """None when the file cannot be read or decoded."""
         if path not in self._sources:
             try:
-                data = self._given[path] if path in self._given else Path(path).read_bytes()
-                self._sources[path] = Source.decode(path, data)
+                self._sources[path] = Source.decode(path, self.data(path))
             except (OSError, UnreadableText):
                 self._sources[path] = None
         return self._sources[path]
@@ -91,17 +126,30 @@ class Checker:
         self._analyses: dict[Settings, Analysis] = {}
         gc.disable()  # syntax trees are millions of objects without cycles, which the collector would walk again and again
 
-    def check(self, task: Task) -> list[Finding]:
+    def check(self, task: Task) -> Outcome:
         """The findings in one text, suppressed ones left out."""
         try:
             source = Source.decode(task.shown, task.data)
         except UnreadableText as error:
-            return [_at_row("syntax-error", task, error.row, {"reason": str(error)})]
+            return Outcome([_at_row("syntax-error", task, error.row, {"reason": str(error)})])
+        findings = self._lint(source, task)
+        return Outcome(findings, self._fix(source, task, findings) if task.fixes else None)
+
+    def _lint(self, source: Source, task: Task) -> list[Finding]:
         settings = task.settings
         enabled = settings.codes_for(task.path or os.path.abspath(task.shown))
         found = self._analysis(settings).lint(source, Path(task.path) if task.path else None)
         findings = suppress.apply(source, [finding for finding in found if finding.code in enabled], enabled)
         return [replace(f, severity=settings.severity.get(f.code, f.severity)) for f in findings]
+
+    def _fix(self, source: Source, task: Task, findings: list[Finding]) -> Fixed | None:
+        """What fixes make of a text; None where they change nothing."""
+        from mlxlint.fix import applicable, fix
+
+        unsafe = task.fixes is Applicability.UNSAFE
+        if not any(applicable(finding, unsafe) for finding in findings):
+            return None
+        return fix(source, findings, lambda text: self._lint(text, task), unsafe)
 
     def _analysis(self, settings: Settings) -> Analysis:
         from mlxlint.engine import Analysis
@@ -123,10 +171,17 @@ def _at_row(rule: str, task: Task, row: int, data: Mapping[str, str]) -> Finding
     return tool_finding(rule, source, (start, start), data)
 
 
-def check(files: Sequence[File], *, jobs: int | None = None, advance: Advance | None = None) -> Result:
+def check(
+    files: Sequence[File],
+    *,
+    jobs: int | None = None,
+    advance: Advance | None = None,
+    fixes: Applicability | None = None,
+) -> Result:
     """Check files, in this process or in ``jobs`` worker processes (default: one a processor) where that is faster.
 
-    A file found in a folder that does not mention MLX has nothing to be checked; a named one is at least parsed.
+    A file found in a folder that does not mention MLX has nothing to be checked; a named one is at least parsed. No
+    file is written: ``fixes`` says which ones to make of the texts.
     """
     result = Result()
     tasks = []
@@ -138,37 +193,48 @@ def check(files: Sequence[File], *, jobs: int | None = None, advance: Advance | 
             continue
         result.checked[file.shown] = file.settings
         if file.named or b"mlx" in data or b"MLX" in data:
-            tasks.append(Task(file.path, file.shown, data, file.settings))
-    result.findings = sorted(_check_all(tasks, jobs or _processors(), advance), key=lambda f: f.sort_key)
+            tasks.append(Task(file.path, file.shown, data, file.settings, fixes))
+    for outcome in _check_all(tasks, jobs or _processors(), advance):
+        result.add(outcome)
+    result.sort()
     return result
 
 
-def check_text(data: bytes, settings: Settings, *, shown: str = STDIN, path: str | None = None) -> Result:
+def check_text(
+    data: bytes,
+    settings: Settings,
+    *,
+    shown: str = STDIN,
+    path: str | None = None,
+    fixes: Applicability | None = None,
+) -> Result:
     """Check one text that was not read from its file."""
-    findings = Checker().check(Task(path, shown, data, settings))
-    return Result(sorted(findings, key=lambda f: f.sort_key), [], {shown: settings})
+    result = Result(checked={shown: settings})
+    result.add(Checker().check(Task(path, shown, data, settings, fixes)))
+    result.sort()
+    return result
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check_all(tasks: Sequence[Task], jobs: int, advance: Advance | None) -> list[Finding]:
+def _check_all(tasks: Sequence[Task], jobs: int, advance: Advance | None) -> list[Outcome]:
     total = sum(len(task.data) for task in tasks)
     if jobs > 1 and len(tasks) > 1 and total >= POOL_FROM:
         checked: Checked = _check_in_processes(_batches(tasks, total // (jobs * BATCHES_A_WORKER)), jobs)
     else:
         checker = Checker()
-        checked = ((len(task.data), checker.check(task)) for task in tasks)
-    findings: list[Finding] = []
+        checked = ((len(task.data), [checker.check(task)]) for task in tasks)
+    outcomes: list[Outcome] = []
     done = 0
     with closing(checked):
-        for size, found in checked:
-            findings += found
+        for size, now in checked:
+            outcomes += now
             done += size
             if advance is not None:
                 advance(done, total)
-    return findings
+    return outcomes
 
 
 # Worker processes
@@ -176,7 +242,7 @@ def _check_all(tasks: Sequence[Task], jobs: int, advance: Advance | None) -> lis
 _DIED = {"what": "the analysis of this file", "error": "its process died"}
 
 Batch = list[Task]
-Checked = Generator[tuple[int, list[Finding]], None, None]  # bytes and findings
+Checked = Generator[tuple[int, list[Outcome]], None, None]  # bytes, and what came of them
 
 
 def _batches(tasks: Sequence[Task], size: int) -> list[Batch]:
@@ -202,7 +268,7 @@ def _check_in_processes(batches: list[Batch], jobs: int) -> Checked:
             died: Batch = []
             yield from _until_a_worker_dies([[task]], 1, died)
             for file in died:
-                yield len(file.data), [_at_row("internal-error", file, 1, _DIED)]
+                yield len(file.data), [Outcome([_at_row("internal-error", file, 1, _DIED)])]
 
 
 def _until_a_worker_dies(batches: list[Batch], jobs: int, suspects: Batch) -> Checked:
@@ -210,7 +276,7 @@ def _until_a_worker_dies(batches: list[Batch], jobs: int, suspects: Batch) -> Ch
     from concurrent.futures import FIRST_COMPLETED, wait
     from concurrent.futures.process import BrokenProcessPool
 
-    running: dict[Future[list[Finding]], Batch] = {}
+    running: dict[Future[list[Outcome]], Batch] = {}
     pool = _pool(jobs)
     try:
         while running or (batches and not suspects):
@@ -261,5 +327,5 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _check_batch(batch: Batch) -> list[Finding]:
-    return [finding for task in batch for finding in _checker.check(task)]
+def _check_batch(batch: Batch) -> list[Outcome]:
+    return [_checker.check(task) for task in batch]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlxlint.fix import Fixed, apply, choose, fix
+from mlxlint import fix as fixing
+from mlxlint.fix import Fixed, apply, choose
 from mlxlint.rule import Applicability, Confidence, Edit, Finding, Fix, Kind, Severity
 from mlxlint.source import Source
 
@@ -22,6 +23,10 @@ def finding(*edits: Edit, name: str = "some-rule", applicability: Applicability 
         "MLX999", name, "message", "x.py", Severity.WARNING, Confidence.CERTAIN, Kind.SILENT, source.position(start),
         source.position(end), (start, end), fix=Fix("do it", applicability, tuple(edits)),
     )  # fmt: skip
+
+
+def fix(source: Source, lint: Callable[[Source], Sequence[Finding]]) -> Fixed:
+    return fixing.fix(source, lint(source), lint)
 
 
 def rename(old: str, new: str, name: str = "some-rule") -> Callable[[Source], list[Finding]]:
@@ -76,6 +81,33 @@ def test_a_fix_that_breaks_the_text_is_taken_back_and_the_others_stay() -> None:
 def test_a_file_that_does_not_parse_may_still_be_fixed() -> None:
     done = fix(Source("x.py", "old = (\n"), rename("old", "new"))
     assert done.source.text == "new = (\n"
+
+
+def test_half_a_pair_of_parentheses_wanted_twice_is_two_of_them() -> None:
+    outer, inner = finding(Edit(0, 0, "f("), Edit(4, 4, ")")), finding(Edit(2, 2, "g("), Edit(4, 4, ")"))
+    assert choose([outer, inner], unsafe=False) == [outer]
+
+
+def test_a_fix_that_the_files_encoding_has_no_letters_for_is_not_made() -> None:
+    text = "# coding: latin-1\nold = 1\n"
+    done = fix(Source("x.py", text, "iso-8859-1"), rename("old", "\N{GREEK SMALL LETTER PI}"))
+    assert (done.source.text, done.broken) == (text, ["some-rule"])
+
+
+def test_a_fix_that_ends_the_files_encoding_is_not_made() -> None:
+    text = "# coding: latin-1\nx = '\xe9'  # old\n"
+    done = fix(Source("x.py", text, "iso-8859-1"), rename("# coding: latin-1", "# coding: utf-8"))
+    assert done.source.text == text
+
+
+def test_what_is_left_is_what_the_last_text_shows() -> None:
+    def lint(source: Source) -> list[Finding]:
+        manual = [finding(Edit(0, 1, "m"), name="manual-rule", applicability=Applicability.MANUAL)]
+        return rename("old", "new")(source) + manual
+
+    done = fix(Source("x.py", "x = old\n"), lint)
+    assert [f.name for f in done.fixed] == ["some-rule"]
+    assert [f.name for f in done.left] == ["manual-rule"]
 
 
 edits = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6), st.text("ab\n", max_size=3)), max_size=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from mlxlint.model import foreign, layers, names, ops
+from mlxlint.model import foreign, language_models, layers, names, ops
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode
 from mlxlint.model.machine import Machine, produced, refine
@@ -77,7 +77,7 @@ class Attributes(Machine):
             if base.type == "mlx.core.array.at":
                 array = base.args[0]
                 return Name("mlx.core.array.at." + name, array.with_(op="mlx.core.array.at"), array.confidence, node)
-            found = layers.attribute(base, name)
+            found = language_models.attribute(base, name) or layers.attribute(base, name)
             return (
                 produced(found, f"{base.type}.{name}", node)
                 if found is not None

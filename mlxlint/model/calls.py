@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from mlxlint.model import api, foreign, layers, names, ops
+from mlxlint.model import api, foreign, language_models, layers, names, ops
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode, Env, FunctionCode
 from mlxlint.model.machine import Machine, produced
@@ -160,6 +160,8 @@ class Calls(Machine):
             instance = Instance(bases[0])
         if instance.type == "mlx.nn.Sequential":
             return self._call_sequential(instance, args)
+        if language_models.is_model(instance):
+            return produced(language_models.logits(instance, args), instance.type, node)
         if instance.type.startswith("mlx.nn."):
             return produced(layers.call(instance, args), instance.type + ".__call__", node)
         if instance.type.startswith("torch."):
@@ -203,7 +205,9 @@ class Calls(Machine):
         if root == "mlx":
             return self._call_mlx(name, args, node)
         if root == "mlx_lm":
-            return produced(_mlx_lm(name), name, node)
+            for callback, given in language_models.callbacks(args):
+                self.call(callback, given)
+            return produced(language_models.function(name, args), name, node)
         if root == "torch":
             return produced(foreign.torch_function(name, args), name, node)
         if root == "numpy":
@@ -220,6 +224,8 @@ class Calls(Machine):
             return Scalar("str")
         if name in ("re.sub",):
             return Scalar("str")
+        if root == "transformers" and (found := language_models.pretrained(name)) is not None:
+            return found
         if name.rpartition(".")[2][:1].isupper() and root in ("pandas", "PIL", "transformers", "pathlib", "argparse"):
             return Instance(name, None, args.positional, args.keywords)
         return UNKNOWN
@@ -288,18 +294,13 @@ class Calls(Machine):
         if isinstance(receiver, Foreign):
             return produced(foreign.method(receiver, short, args), function.name, node)
         if isinstance(receiver, Instance):
-            found = layers.method(receiver, short, args, receiver)
+            if short == "set_dtype" and language_models.is_model(receiver):
+                self._rebind(node, language_models.of_dtype(receiver, args.get(0, "dtype")))
+            found = language_models.method(receiver, short, args) or layers.method(receiver, short, args, receiver)
             if found is not None:
                 return found
             if receiver.type == "numpy.random.Generator":
                 return Foreign(foreign.NDARRAY)
-            if short == "apply_chat_template":
-                tokenize = args.get(None, "tokenize", default=Const(True))
-                return Scalar("str", LIKELY) if constant(tokenize, bool) is False else UNKNOWN
-            if receiver.type == "mlx_lm.tokenizer" and short == "decode":
-                return Scalar("str")
-            if receiver.type == "mlx_lm.tokenizer" and short == "encode":
-                return Sequence("list", None, Scalar("int"))
             return UNKNOWN
         if short == "append" and isinstance(receiver, Sequence) and receiver.kind == "list" and node is not None:
             self._append(node, receiver, args.get(0), short)
@@ -311,13 +312,16 @@ class Calls(Machine):
 
     def _append(self, node: cst.CSTNode, receiver: Sequence, value: Value, how: str) -> None:
         """``xs.append(v)``: the list behind the name now also holds ``v``."""
-        target = node.func.value if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
         element = value if receiver.items == () else join(receiver.joined(), value)
-        grown = Sequence("list", None, element, receiver.confidence, receiver.node)
+        self._rebind(node, Sequence("list", None, element, receiver.confidence, receiver.node))
+
+    def _rebind(self, node: cst.CSTNode | None, value: Value) -> None:
+        """The object of a method call that changes it is another value from then on."""
+        target = node.func.value if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
         if isinstance(target, cst.Name) and target.value in self.frame.env:
-            self.frame.env[target.value] = grown
+            self.frame.env[target.value] = value
         elif isinstance(target, cst.Attribute):
-            self.store_attribute(target, grown)
+            self.store_attribute(target, value)
 
 
 def _returned(name: str) -> Value:
@@ -327,16 +331,3 @@ def _returned(name: str) -> Value:
         return UNKNOWN
     found = {s.returns for s in entry.signatures}
     return Array() if found <= {"array", "mx.array"} else UNKNOWN
-
-
-def _mlx_lm(name: str) -> Value:
-    short = name.rpartition(".")[2]
-    if short == "load":
-        return Sequence("tuple", (Instance("mlx.nn.Module"), Instance("mlx_lm.tokenizer")))
-    if short == "generate":
-        return Scalar("str")
-    if short == "stream_generate":
-        return Sequence("generator", None, Instance("mlx_lm.GenerationResponse"))
-    if short[:1].isupper():
-        return Instance(name)
-    return UNKNOWN

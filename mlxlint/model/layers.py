@@ -128,6 +128,8 @@ def function(name: str, args: Arguments) -> Value | None:
         return Instance(SCHEDULE, None, args.positional, args.keywords)
     if name == "mlx.optimizers.clip_grad_norm":
         return Sequence("tuple", (Tree("gradients"), Array("float32", ())))
+    if name == "mlx.utils.tree_flatten" and isinstance(args.get(None, "destination"), Dict):
+        return Dict({}, Array(confidence=LIKELY))
     if name == "mlx.utils.tree_flatten":
         return Sequence("list", None, Sequence("tuple", (Scalar("str"), Array(confidence=LIKELY))))
     if name in (

@@ -33,6 +33,7 @@ class ReportContext:
     elapsed: float | None = None
     suppressed: int = 0
     baselined: int = 0
+    fixed: int = 0
     rules: Mapping[str, Rule] = field(default_factory=dict)
     _read: dict[str, Source | None] = field(default_factory=dict, init=False, repr=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from mlxlint.report import ReportContext, shared, text
-from mlxlint.rule import Finding
+from mlxlint.rule import Applicability, Finding
 
 
 def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -> None:
@@ -19,6 +19,7 @@ def write(findings: Sequence[Finding], context: ReportContext, stream: TextIO) -
 def _line(finding: Finding, context: ReportContext) -> str:
     name = shared.relative(finding.path, context.root)
     verification = f" ({shared.verified(finding.verification)})" if finding.verification else ""
+    mark = " [*]" if shared.is_fixable(finding, Applicability.SAFE) else ""
     return shared.showable(
-        f"{name}:{shared.place(finding)}: {finding.code} {finding.message} [{finding.name}]{verification}"
+        f"{name}:{shared.place(finding)}: {finding.code}{mark} {finding.message} [{finding.name}]{verification}"
     )

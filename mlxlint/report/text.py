@@ -97,13 +97,17 @@ def _statistics(findings: Sequence[Finding]) -> Iterator[Line]:
 
 
 def _summary(findings: Sequence[Finding], context: ReportContext) -> Iterator[Line]:
+    fixed = f"Found {len(findings) + context.fixed}, fixed {context.fixed}; left: " if context.fixed else ""
     if findings:
         numbers = Counter(finding.severity for finding in findings)
         found = ", ".join(shared.counted(numbers[s], s.value) for s in Severity if numbers[s])
         touched = len({finding.path for finding in findings})
-        yield [(f"Found {found}", "message"), (f" in {touched} of {_checked(context)}{_fixable(findings)}", "")]
+        yield [
+            (f"{fixed or 'Found '}{found}", "message"),
+            (f" in {touched} of {_checked(context)}{_fixable(findings)}", ""),
+        ]
     else:
-        yield [("No problems found", "good"), (f" in {_checked(context)}", "")]
+        yield [(f"{fixed}none" if fixed else "No problems found", "good"), (f" in {_checked(context)}", "")]
     hidden = {"suppressed": context.suppressed, "in the baseline": context.baselined}
     asides = ", ".join(f"{number} {where}" for where, number in hidden.items() if number)
     if asides:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import produced_by
+from mlxlint.rules._operations import operation, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, shown
+
+_ZEROS_AND_ONES = ("tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")
+_SAME_VALUES = frozenset(
+    """__getitem__ broadcast_to expand_dims flatten moveaxis repeat reshape squeeze swapaxes tile transpose""".split()
+)
 
 
 class FloatCondition(Rule):
@@ -54,7 +59,7 @@ class FloatCondition(Rule):
             return
         condition = context.argument(node, 0, "condition")
         array = context.array(condition)
-        if condition is None or array is None or array.dtype not in dtypes.FLOATS or _is_zero_or_one(array):
+        if condition is None or array is None or array.dtype not in dtypes.FLOATS or _is_zero_or_one(array, context):
             return
         if _asks_for_dtype(node, condition, context):
             return
@@ -78,8 +83,21 @@ class FloatCondition(Rule):
         )
 
 
-def _is_zero_or_one(array: Array) -> bool:
-    return produced_by(array, "tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")
+def _is_zero_or_one(array: Array | None, context: Context, depth: int = 8) -> bool:
+    """Whether an array is made of zeros and ones, or is a part or another shape of such a one."""
+    if array is None or depth == 0:
+        return False
+    if produced_by(array, *_ZEROS_AND_ONES):
+        return True
+    return _is_zero_or_one(context.array(_subject(array.node, context)), context, depth - 1)
+
+
+def _subject(node: cst.CSTNode | None, context: Context) -> cst.BaseExpression | None:
+    """What a subscript or a call of an operation that keeps values is applied to."""
+    if isinstance(node, cst.Subscript):
+        return node.value
+    found = operation(node, context, _SAME_VALUES) if isinstance(node, cst.Call) else None
+    return None if found is None else found.subject
 
 
 def _asks_for_dtype(node: cst.Call, condition: cst.BaseExpression, context: Context) -> bool:

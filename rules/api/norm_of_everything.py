@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import is_same, operation
+from mlxlint.rules._operations import is_same, operation, produced_by
 from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
 
 NORM = frozenset({"linalg.norm"})
+OFTEN_VECTORS = frozenset({"__getitem__", "matmul", "mean", "sum"})  # of unknown rank, such a result may well be a vector
 
 
 class NormOfEverything(Rule):
@@ -52,6 +53,8 @@ class NormOfEverything(Rule):
         array, call = context.array(node.left), _norm(node.right, context)
         found = None if call is None else operation(call, context, NORM)
         if array is None or call is None or found is None or array.rank in (0, 1):
+            return
+        if array.rank is None and (produced_by(array, *OFTEN_VECTORS) or array.op in ("operator.@", "operator.*")):
             return
         given = found.argument(1, "axis") or found.argument(0, "ord")
         if given is None and is_same(found.subject, node.left, context):

@@ -10,6 +10,7 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import ClassCode, ModuleCode
 from mlxlint.model.values import Array, Foreign, Function, Name, as_array
+from mlxlint.rule import Severity
 
 # Arrays made with these follow a formula: nobody initialises weights so.
 _FORMULAS = frozenset(
@@ -24,6 +25,7 @@ _WEIGHT_NAME = re.compile(
     r"weight|bias|embed|token|gamma|logit|query|queries|latent|param|learn|init|lora|proto|codebook|slopes?$|A_log|dt_"
 )
 _INDEX_NAME = re.compile(r"(?:^|_)(?:index|indices|idx|ids|order|perm|permutation)$")
+_TRAINS = re.compile(r"value_and_grad|mx\.grad\b|mlx\.optimizers|(?:load|save)_weights")
 MAX_STEPS = 60
 
 
@@ -64,6 +66,11 @@ def is_formula(names: set[str]) -> bool:
         return False
     short = {name.rpartition(".")[2] for name in names if name.startswith(("mlx.core.", "numpy."))}
     return bool(short & _FORMULAS)
+
+
+def severity_of_parameter(context: Context) -> Severity:
+    """A warning where a file differentiates, optimizes, loads or saves parameters; a note in one that only computes."""
+    return Severity.WARNING if _TRAINS.search(context.module.text) else Severity.INFO
 
 
 def is_table_name(name: str) -> bool:

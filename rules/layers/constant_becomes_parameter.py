@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Scalar, Value
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
-from ._constants import is_formula, is_frozen, is_index_name, is_table_name, is_weight_name, made_by
+from ._constants import is_formula, is_frozen, is_index_name, is_table_name, is_weight_name, made_by, severity_of_parameter
 from ._modules import Store, stored_on_self
 
 
@@ -15,7 +15,8 @@ class ConstantBecomesParameter(Rule):
 
     ## What it does
     Finds `self.name = …` in a module's `__init__` where the value is an array that follows a formula (a causal mask, a
-    sinusoid or noise schedule table, a scale computed from other numbers) and no `freeze` names it.
+    sinusoid or noise schedule table, a scale computed from other numbers) and no `freeze` names it. It is a warning in
+    a file that trains, loads or saves parameters, and a note elsewhere.
 
     ## PyTorch and MLX
     PyTorch tells parameters (`nn.Parameter`), buffers (`register_buffer`) and plain attributes apart. In MLX every
@@ -71,7 +72,10 @@ class ConstantBecomesParameter(Rule):
                 continue
             surety = _surety(name, node.value, array, context)
             if surety is not None:
-                context.report(self, node, because=[node.value], confidence=surety, attribute=f"self.{name}")
+                context.report(
+                    self, node, because=[node.value], confidence=surety, severity=severity_of_parameter(context),
+                    attribute=f"self.{name}",
+                )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:

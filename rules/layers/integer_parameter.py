@@ -7,7 +7,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
-from ._constants import is_formula, is_frozen, is_index_name, is_weight_name, made_by
+from ._constants import is_formula, is_frozen, is_index_name, is_weight_name, made_by, severity_of_parameter
 from ._modules import Store, stored_on_self
 
 
@@ -16,7 +16,7 @@ class IntegerParameter(Rule):
 
     ## What it does
     Finds `self.name = …` in a module's `__init__` where the value is an integer or boolean array and no `freeze` names
-    it.
+    it. It is a warning in a file that trains, loads or saves parameters, and a note elsewhere.
 
     ## PyTorch and MLX
     In PyTorch such an array is a buffer or a plain attribute. In MLX every array in a public attribute is a trainable
@@ -91,7 +91,10 @@ class IntegerParameter(Rule):
 
     def _report(self, node: Store, name: str, what: str, confidence: int, context: Context) -> None:
         because = [node.value] if node.value is not None else []
-        context.report(self, node, because=because, confidence=confidence, attribute=f"self.{name}", what=what)
+        context.report(
+            self, node, because=because, confidence=confidence, severity=severity_of_parameter(context),
+            attribute=f"self.{name}", what=what,
+        )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:

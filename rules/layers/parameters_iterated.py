@@ -75,9 +75,9 @@ class ParametersIterated(Rule):
             and len(node.args) == 1
         ):
             given = node.args[0].value
-            if context.callee(node) != f"builtins.{node.func.value}" or _is_called_names(node, context):
+            if context.callee(node) != f"builtins.{node.func.value}" or not _is_fresh(given, context):
                 return
-            if _is_fresh(given, context):
+            if not _is_called_names(node, context):
                 context.report(self, given, because=[given], tree=context.brief(given))
 
     def _iterated(self, node: cst.For | cst.BaseComp, context: Context) -> None:
@@ -112,7 +112,7 @@ class ParametersIterated(Rule):
 
 
 def _is_called_names(node: cst.Call, context: Context) -> bool:
-    """Whether the list of a tree is bound to a name that says it holds the names."""
+    """Whether the list is bound to a name that says it holds the names."""
     parent = context.parent(node)
     target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
     return isinstance(target, cst.Name) and target.value.endswith(("names", "keys"))

@@ -48,7 +48,7 @@ class CompiledRule(Rule):
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
         code = context.module.functions.get(node)
         for decorator in node.decorators if code is not None else ():
-            options = _decorates(decorator.decorator, context)
+            options = decorates(decorator.decorator, context)
             if code is not None and options is not None:
                 self.check(Compiled(decorator.decorator, code, options), context)
 
@@ -66,7 +66,7 @@ def _options(call: cst.Call) -> dict[str, cst.BaseExpression]:
     return {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
 
 
-def _decorates(node: cst.BaseExpression, context: Context) -> Optional[dict[str, cst.BaseExpression]]:
+def decorates(node: cst.BaseExpression, context: Context) -> Optional[dict[str, cst.BaseExpression]]:
     """The options with which a decorator compiles; None when it does something else."""
     if context.qualified(node) == COMPILE:
         return {}

@@ -93,7 +93,7 @@ class AccumulatorNeverEvaluated(Rule):
 
     def _check_loop(self, loop: cst.For | cst.While, context: Context) -> None:
         body = Body(loop_body(loop), context)
-        carried = [(s, p, v) for s, p, v in body.carried(directly=True) if _is_sum(v, context)]
+        carried = [(s, p, v) for s, p, v in body.carried(directly=True) if isinstance(s, cst.Assign) and _is_sum(v, context)]
         if not carried or is_short(loop, context) or is_forward(loop, context) or body.yields:
             return
         if body.updates and not body.evaluates():

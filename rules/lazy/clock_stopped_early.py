@@ -5,6 +5,7 @@ from typing import Optional
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.values import UNKNOWN, Function, Instance, Name, Partial, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
@@ -117,13 +118,21 @@ def _clock(node: cst.BaseExpression, context: Context) -> Optional[cst.CSTNode]:
 
 def _reading(statement: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a statement is ``name = time.perf_counter()``."""
-    if not isinstance(statement, cst.SimpleStatementLine):
+    if not isinstance(statement, cst.Assign) or not isinstance(statement.value, cst.Call) or context.callee(statement.value) not in CLOCKS:
         return False
-    for small in statement.body:
-        if isinstance(small, cst.Assign) and isinstance(small.value, cst.Call) and context.callee(small.value) in CLOCKS:
-            if any(isinstance(t.target, cst.Name) and t.target.value == name for t in small.targets):
-                return True
-    return False
+    return any(isinstance(target.target, cst.Name) and target.target.value == name for target in statement.targets)
+
+
+def _flat(block: object) -> list[cst.CSTNode]:
+    """The statements of a block, those that share a line one by one."""
+    found: list[cst.CSTNode] = []
+    for line in block if isinstance(block, (list, tuple)) else ():
+        found += line.body if isinstance(line, cst.SimpleStatementLine) else [line]
+    return found
+
+
+def _holds(statement: cst.CSTNode, node: cst.CSTNode) -> bool:
+    return not isinstance(statement, cst.BaseCompoundStatement) and any(part is node for part in tree.walk(statement))
 
 
 def _between(name: str, stop: cst.CSTNode, node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
@@ -131,24 +140,28 @@ def _between(name: str, stop: cst.CSTNode, node: cst.CSTNode, context: Context) 
     last = context.statement(node)
     block = context.parent(last)
     while block is not None and not isinstance(block, SCOPES):
-        statements = getattr(block, "body", None)
-        if isinstance(statements, (list, tuple)) and last in statements:
-            end = list(statements).index(last)
+        statements = _flat(getattr(block, "body", None))
+        end = next((i for i, statement in enumerate(statements) if statement is last or _holds(statement, node)), None)
+        if end is not None:
             starts = [i for i in range(end) if _reading(statements[i], name, context)]
             if starts:
-                return list(statements[starts[-1] + 1 : end])
+                return statements[starts[-1] + 1 : end]
         last, block = block, context.parent(block)
         while block is not None and not isinstance(getattr(block, "body", None), (list, tuple)):
             last, block = block, context.parent(block)
     return []
 
 
-def _work(body: Body, context: Context) -> list[cst.Call]:
-    """The calls in a statement that compute arrays."""
-    return [
-        node for node in body.nodes
-        if isinstance(node, cst.Call) and (holds_arrays(context.value(node)) and _computes(context.called(node)) or _is_likely_model(node, context))
-    ]  # fmt: skip
+def _work(body: Body, context: Context) -> list[cst.BaseExpression]:
+    """The expressions in a statement that compute arrays."""
+    return [node for node in body.nodes if isinstance(node, (cst.Call, cst.BinaryOperation)) and _is_work(node, context)]
+
+
+def _is_work(node: cst.Call | cst.BinaryOperation, context: Context) -> bool:
+    array = holds_arrays(context.value(node))
+    if isinstance(node, cst.BinaryOperation):
+        return array
+    return array and _computes(context.called(node)) or _is_likely_model(node, context)
 
 
 def _is_likely_model(node: cst.Call, context: Context) -> bool:

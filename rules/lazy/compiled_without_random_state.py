@@ -72,7 +72,7 @@ class CompiledWithoutRandomState(CompiledRule):
             return  # no state at all is captured, which is another finding
         draws = next((text for call, called in calls if (text := _draws(call, called, trains or ".eval()" not in context.module.text))), None)
         if draws is not None:
-            context.report(self, _place(compiled, context), function=compiled.code.name, draws=draws)
+            context.report(self, compiled.node, function=compiled.code.name, draws=draws)
 
     @staticmethod
     def repro() -> Evidence:
@@ -85,13 +85,6 @@ class CompiledWithoutRandomState(CompiledRule):
         first, second = twice()
         other = twice(inputs=mx.random.state, outputs=mx.random.state)
         return Evidence(shown(first == second, f"{first:.3f} twice"), shown(other[0] != other[1], f"{other[0]:.3f}, then {other[1]:.3f}"))
-
-
-def _place(compiled: Compiled, context: Context) -> cst.CSTNode:
-    """Where the captured state is listed, when that is a list in this file; else where the function is compiled."""
-    value = compiled.state("inputs", context)
-    made = None if value is None else value.node
-    return made if isinstance(made, (cst.List, cst.Tuple)) and context.parent(made) is not None else compiled.node
 
 
 def _draws(call: cst.Call, called: Value, training: bool) -> Optional[str]:

@@ -9,7 +9,7 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import FunctionCode, ModuleCode
 from mlxlint.model.values import UNKNOWN, Name, Value, as_array
-from mlxlint.rule import Evidence, Kind, Severity, agrees, raises
+from mlxlint.rule import Confidence, Evidence, Kind, Severity, agrees, raises
 
 from ..training._step import EVAL, SCOPES, conditions
 from ._compile import COMPILE, Compiled, CompiledRule, calls_transform
@@ -81,6 +81,7 @@ class EvaluationUnderTransform(CompiledRule):
             what = " ".join(module.tree.code_for_node(node).split())
             context.report(
                 self, node if here else place, because=[] if here else [("it is called from here", place)], transform=transform,
+                confidence=None if here else Confidence.POSSIBLE,  # on which of its paths a helper elsewhere is run is not seen
                 what=what if len(what) <= 40 else what[:39] + "…", repro={"transform": transform},
             )  # fmt: skip
 

@@ -62,6 +62,8 @@ class LoopGraphKept(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = Body(loop_body(loop), context)
+        if not body.calls_model:
+            return
         carried = list(body.carried())
         if not carried or is_short(loop, context) or is_forward(loop, context) or body.yields or body.updates or body.evaluates():
             return

@@ -147,6 +147,11 @@ class Body:
     def yields(self) -> bool:
         return any(isinstance(node, (cst.Yield, cst.Await)) for node in self.nodes)
 
+    @cached_property
+    def calls_model(self) -> bool:
+        """Whether the body itself calls a model."""
+        return any(isinstance(node, cst.Call) and _is_model_call(node, self.context.called(node)) for node in self.nodes)
+
     def evaluates(self) -> bool:
         """Whether anything in the body, or called from it, evaluates arrays, or might."""
         return any(

@@ -3,8 +3,10 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.values import Sequence, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
+from ._gradients import is_gradients
 from ._optimizers import as_optimizer, method_call
 
 
@@ -59,10 +61,8 @@ class ClipPairAsGradients(Rule):
         if method is None or as_optimizer(context.receiver(node)) is None:
             return
         given = context.argument(node, 1 if method.attr.value == "update" else 0, "gradients")
-        made = None if given is None else context.value(given).node
-        if given is not None and isinstance(made, cst.Call) and context.callee(made) == "mlx.optimizers.clip_grad_norm":
-            if context.value(given).key() == context.value(made).key():
-                context.report(self, given, because=[given], gradients=context.brief(given))
+        if given is not None and _is_pair(context.value(given)):
+            context.report(self, given, because=[given], gradients=context.brief(given))
 
     @staticmethod
     def repro() -> Evidence:
@@ -76,3 +76,10 @@ class ClipPairAsGradients(Rule):
         hazard = raises(lambda: optimizer.update(model, pair), TypeError, ValueError, AttributeError)
         optimizer.update(model, pair[0])
         return Evidence(hazard, shown(abs(model.bias.item() - 0.5) < 1e-3, f"the bias is {model.bias.item():.3f}"))
+
+
+def _is_pair(value: Value) -> bool:
+    if not isinstance(value, Sequence) or value.items is None or len(value.items) != 2:
+        return False
+    norm = as_array(value.items[1])
+    return is_gradients(value.items[0]) and norm is not None and norm.op == "mlx.optimizers.clip_grad_norm"

@@ -77,12 +77,13 @@ def _without_context(node: cst.Attribute, context: Context) -> Optional[NodeFix]
     item = block.items[0].item
     if node is not item and not (isinstance(item, cst.Call) and item.func is node):
         return None
-    if block.body.header.comment is not None or block.body.footer:
+    if block.body.footer:
         return None
     text = context.tree.with_changes(body=block.body.body, header=[], footer=[]).code.strip("\n")
-    if '"""' in text or "'''" in text or text.lstrip().startswith("#"):
+    if '"""' in text or "'''" in text:
         return None
-    lines = text.splitlines()
+    comment = block.body.header.comment
+    lines = [*([comment.value] if comment is not None else []), *text.splitlines()]
     body = [lines[0], *(_indent(block, context) + line if line.strip() else line for line in lines[1:])]
     return NodeFix("Remove the context", [Replace(block, "\n".join(body))])
 

@@ -67,7 +67,7 @@ class GradientOfOtherArgument(Rule):
         if as_optimizer(context.receiver(node)) is None:
             return
         given = context.argument(node, 1, "gradients")
-        made = None if given is None else context.value(given).node
+        made = given if isinstance(given, cst.Call) else context.value(given).node
         if given is None or not isinstance(made, cst.Call):
             return
         argument = _input(made, context)

@@ -146,6 +146,8 @@ def _is_differentiated_value(made: cst.Call, context: Context) -> bool:
     if isinstance(made.func, cst.Attribute) and context.array(made.func.value) is not None:
         source = made.func.value
     array = context.array(source)
+    if isinstance(source, cst.Name) and source.value.endswith(("idx", "ids", "index", "indices")):
+        return False  # a permutation that is turned round
     if array is None or array.op in (None, "annotation", "iteration", "mlx.core.stop_gradient"):
         return False
     return array.dtype is None or array.dtype.startswith(("float", "bfloat"))

@@ -4,9 +4,9 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
-from ._optimizers import constructor
+from ._optimizers import appended, constructor
 
 
 class IgnoredLearningRate(Rule):
@@ -56,7 +56,7 @@ class IgnoredLearningRate(Rule):
         if arguments.get(7, "relative_step") is not None or constant(value, (int, float)) is None and not _is_number(value):
             return
         fix = NodeFix(
-            "Add `relative_step=False`", [Insert(node.args[-1].value, ", relative_step=False", after=True)], Applicability.UNSAFE
+            "Add `relative_step=False`", [appended(node, "relative_step=False")], Applicability.UNSAFE
         )
         context.report(self, rate, because=[rate.value], fix=fix)
 

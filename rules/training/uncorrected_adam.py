@@ -6,10 +6,10 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, constant
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
 from .._shared import is_port
-from ._optimizers import constructor
+from ._optimizers import appended, constructor
 
 POSITIONS = {"Adam": 3, "AdamW": 4}  # where bias_correction stands
 TORCH_VALUES = {"betas": ((0.9, 0.999), [0.9, 0.999]), "eps": (1e-8,), "weight_decay": (0.01, 1e-2)}
@@ -63,7 +63,7 @@ class UncorrectedAdam(Rule):
         if name not in POSITIONS or arguments.starred or arguments.get(POSITIONS[name], "bias_correction") is not None:
             return
         evidence = _evidence(node, context)
-        fix = NodeFix("Add `bias_correction=True`", [_added(node, context)], Applicability.UNSAFE)
+        fix = NodeFix("Add `bias_correction=True`", [appended(node, "bias_correction=True")], Applicability.UNSAFE)
         context.report(
             self, node, severity=Severity.WARNING if evidence else Severity.INFO, confidence=CERTAIN, fix=fix, optimizer=name,
             evidence=f" ({evidence})" if evidence else "", repro={"optimizer": name},
@@ -101,10 +101,3 @@ def _literal(node: cst.BaseExpression, context: Context) -> object:
     if isinstance(node, (cst.Tuple, cst.List)):
         return tuple(constant(context.value(e.value), (int, float)) for e in node.elements)
     return constant(context.value(node), (int, float))
-
-
-def _added(node: cst.Call, context: Context) -> Insert:
-    if not node.args:
-        return Insert(node.func, "(bias_correction=True)", after=True)
-    last = node.args[-1]
-    return Insert(last.value, ", bias_correction=True", after=True)

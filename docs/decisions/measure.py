@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""The numbers in the decisions, measured again: ``python docs/decisions/measure.py WHAT [PACKAGE]``.
+
+Each measurement runs mlxlint as it is and with one decision taken back, over the files of an installed package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
+
+from mlxlint.context import Context
+from mlxlint.engine import Analysis
+from mlxlint.model import project
+from mlxlint.parse import parse
+from mlxlint.positions import offsets
+from mlxlint.registry import rules
+from mlxlint.source import Source
+
+ROUNDS = 3
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+def files(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit(f"{package} is not installed")
+    return sorted(Path(spec.submodule_search_locations[0]).rglob("*.py"))
+
+
+def about_mlx(package: str) -> list[Path]:
+    return [path for path in files(package) if project.names_mlx(path.read_text(encoding="utf-8"))]
+
+
+def lint(paths: list[Path]) -> Analysis:
+    analysis = Analysis(list(rules().values()))
+    for path in paths:
+        analysis.lint(Source.decode(str(path), path.read_bytes()), path)
+    return analysis
+
+
+def compare(ways: dict[str, Callable[[], object]]) -> None:
+    """CPU seconds of each way: the median of some rounds, in which they take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, run in ways.items():
+            start = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - start)
+    for name, measured in seconds.items():
+        print(f"{name:32} {statistics.median(measured):6.2f} s")
+
+
+def validation(package: str) -> None:
+    """Parsing with and without LibCST's second validation."""
+    sources = [path.read_text(encoding="utf-8") for path in files(package)]
+    compare({
+        "cst.parse_module": lambda: [cst.parse_module(text) for text in sources],
+        "mlxlint.parse": lambda: [parse(text) for text in sources],
+    })
+
+
+def positions(package: str) -> None:
+    """Parsing alone, and with the places of nodes by several ways."""
+    sources = [path.read_text(encoding="utf-8") for path in files(package)]
+    print(f"{sum(text.count(chr(10)) for text in sources)} lines")
+
+    def provide(provider: Any) -> None:
+        for text in sources:
+            MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True).resolve(provider)
+
+    def place() -> None:
+        for text in sources:
+            module = cst.parse_module(text)
+            offsets(module, [module], text)
+
+    compare({
+        "parse_module": lambda: [cst.parse_module(text) for text in sources],
+        "... and mlxlint's offsets": place,
+        "... and PositionProvider": lambda: provide(PositionProvider),
+        "... and QualifiedNameProvider": lambda: provide(QualifiedNameProvider),
+    })
+
+
+def calls(package: str) -> None:
+    """How often rules are shown a call: by name, and if each rule saw every call."""
+    shown = total = 0
+    asking = [rule for rule in rules().values() if cst.Call in rule.hooks()]
+    original = Analysis._hooks_for
+
+    def counted(analysis: Analysis, node: cst.CSTNode, context: Context) -> Any:
+        nonlocal shown, total
+        hooks = original(analysis, node, context)
+        if isinstance(node, cst.Call):
+            shown += len(hooks)
+            total += 1
+        return hooks
+
+    with mock.patch.object(Analysis, "_hooks_for", counted):
+        lint(about_mlx(package))
+    print(f"{len(asking)} rules see calls, {sum(rule.calls is not None for rule in asking)} of them by name")
+    print(f"{total} calls: shown to a rule {shown} times, would be {total * len(asking)} times")
+
+
+def near(package: str) -> None:
+    """Modules parsed when imports far from MLX are not followed, and when all are."""
+    paths = about_mlx(package)
+
+    def parsed() -> None:
+        modules = lint(paths).project.modules.values()
+        print(f"{len(paths)} files name MLX, {sum(module is not None for module in modules)} were parsed")
+
+    def parsed_all() -> None:
+        with mock.patch.object(project, "names_mlx", lambda text: True):
+            parsed()
+
+    compare({"near MLX": parsed, "everything imported": parsed_all})
+
+
+def importers(package: str) -> None:
+    """Linting one file of a package, with importers limited and not."""
+    path = Path(importlib.util.find_spec(f"{package}.models.base").origin or "")  # type: ignore[union-attr]
+
+    def unlimited() -> None:
+        with mock.patch.multiple(project, MAX_IMPORTERS=10**9, MAX_IMPORTERS_SIZE=10**12):
+            lint([path])
+
+    compare({"limited": lambda: lint([path]), "unlimited": unlimited})
+
+
+def alternatives(_package: str) -> None:
+    """The fixtures' findings that are lost when a parameter has the one value that joins all it was given."""
+
+    def found() -> set[tuple[str, str, int]]:
+        analysis = Analysis(list(rules().values()))
+        findings = [
+            finding
+            for path in FIXTURES.rglob("*.py")
+            for finding in analysis.lint(Source.decode(path.name, path.read_bytes()), path)
+        ]
+        return {(finding.name, finding.path, finding.start.row) for finding in findings}
+
+    kept = found()
+    with mock.patch.object(Context, "alternatives", lambda context, node: (context.value(node),)):
+        lost = kept - found()
+    print(f"{len(kept)} findings in the fixtures, lost: {sorted(lost) or 'none'}")
+
+
+MEASUREMENTS = {run.__name__: run for run in (validation, positions, calls, near, importers, alternatives)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=MEASUREMENTS)
+    parser.add_argument("package", nargs="?", default="mlx_lm")
+    arguments = parser.parse_args()
+    MEASUREMENTS[arguments.what](arguments.package)
