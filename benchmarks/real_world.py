@@ -242,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
         changed += compare(name, old, package, root, time.monotonic() - started)
         package.verdicts = {entry: old.verdicts.get(entry, "") for entry in package.findings}
         snapshot[name] = package
-    print(f"{changed} changes")
+    print("1 change" if changed == 1 else f"{changed} changes")
     if options.update:
         write(SNAPSHOT, {name: snapshot[name] for name in VERSIONS if name in snapshot})
         return 0

@@ -333,7 +333,7 @@ class _Check:
             _say("note", "--unsafe-fixes does nothing without --fix or --diff")
         for path, fixed in result.fixed.items():
             if fixed.broken:
-                _say("warning", f"{path}: the fixes of {', '.join(fixed.broken)} would break the file, and were not made")
+                _say("warning", f"{path}: fixes that would break the file were not made: {', '.join(fixed.broken)}")
             if not fixed.stable:
                 _say("warning", f"{path}: there was more to fix after the last pass")
 

@@ -12,9 +12,11 @@ from mlxlint.model import explain, tree
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
 from mlxlint.model.values import UNKNOWN, Array, Class, Function, Instance, Module, Name, Partial, Value, as_array
-from mlxlint.rule import Confidence, Literal, NodeFix, Report, Rule, Severity
+from mlxlint.rule import Confidence, InsertStatement, Literal, NodeFix, Report, Rule, Severity
+from mlxlint.target import NEWEST, Target
 
 N = TypeVar("N", bound=cst.CSTNode)
+T = TypeVar("T")
 _CONFIDENCES = (Confidence.POSSIBLE, Confidence.LIKELY, Confidence.CERTAIN)
 _SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -22,11 +24,20 @@ _SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 class Context:
     """The analysed file, as handed to the ``visit_*`` methods of rules."""
 
-    def __init__(self, module: ModuleCode, survey: Callable[[FunctionCode], None] = lambda code: None) -> None:
+    def __init__(
+        self,
+        module: ModuleCode,
+        survey: Callable[[FunctionCode], None] = lambda code: None,
+        target_mlx: Target = NEWEST,
+        target_mlx_lm: Target = NEWEST,
+    ) -> None:
         self.module = module
+        self.target_mlx = target_mlx
+        self.target_mlx_lm = target_mlx_lm
         self._survey = survey
         self.tree = module.tree
         self.reports: list[Report] = []
+        self._shared: dict[tuple[object, cst.CSTNode], Any] = {}
         self._callees: dict[cst.Call, str | None] = {}
 
     # ---- values and names
@@ -102,6 +113,10 @@ class Context:
         arg = ArgumentNodes(call).get(index, *names)
         return None if arg is None else arg.value
 
+    def target(self, name: str) -> Target:
+        """The releases linted for, of the package that a qualified name belongs to."""
+        return self.target_mlx_lm if name.partition(".")[0] == "mlx_lm" else self.target_mlx
+
     def alias(self, module: str) -> str | None:
         """The name under which a module (``mlx.core``) is bound at this file's top level."""
         for name, value in self.module.env.items():
@@ -109,27 +124,66 @@ class Context:
                 return name
         return None
 
+    def importing(self, name: str, alias: str | None = None) -> tuple[str, tuple[InsertStatement, ...]] | None:
+        """What to call a module or function by in a fix, and the edit that imports it where the file does not yet.
+
+        Args:
+            name: qualified: "numpy", "mlx.utils.tree_flatten".
+            alias: for a module that is to be imported under another name ("np").
+
+        Returns:
+            None when the name it would have means something else in the file.
+        """
+        for known, value in self.module.env.items():
+            if isinstance(value, (Module, Name)) and value.name == name and "." not in known:
+                return known, ()
+        package, _, bound = name.rpartition(".")
+        if (alias or bound) in self._bound_names:
+            return None
+        line = f"import {name} as {alias}" if alias else f"from {package} import {bound}"
+        head = tree.head(self.tree)
+        edit = InsertStatement(head[-1] if head else self.tree.body[0], line, after=bool(head))
+        return alias or bound, (edit,)
+
+    @cached_property
+    def _bound_names(self) -> frozenset[str]:
+        """The names that are assigned or passed anywhere in the file; those that functions import apart."""
+        targets = (cst.AssignTarget, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
+        found = [n.target for n in self.walk(self.tree, into_functions=True) if isinstance(n, targets)]
+        named = [n.name for n in self.walk(self.tree, into_functions=True) if isinstance(n, (cst.Param, *_SCOPES[:2]))]
+        names = (n.value for node in [*found, *named] for n in self.walk(node) if isinstance(n, cst.Name))
+        return frozenset(names) | self.module.env.keys()
+
     @cached_property
     def frameworks(self) -> frozenset[str]:
         """Root packages imported anywhere at top level: {"mlx", "numpy", "torch", ...}."""
         found = {v.name.partition(".")[0] for v in self.module.env.values() if isinstance(v, (Module, Name))}
         return frozenset(found - {"builtins"})
 
+    def shared(self, make: Callable[[cst.CSTNode, Context], T], node: cst.CSTNode) -> T:
+        """``make(node, self)``, made once for all rules that ask for it."""
+        key = (make, node)
+        if key not in self._shared:
+            self._shared[key] = make(node, self)
+        found: T = self._shared[key]
+        return found
+
     # ---- structure
 
     @cached_property
-    def _parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
+    def parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        """Child to parent for the whole file, made when first asked for."""
         return tree.parents(self.tree)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
-        return self._parents.get(node)
+        return self.parents.get(node)
 
     def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """Parents, innermost first."""
-        current = self._parents.get(node)
+        current = self.parents.get(node)
         while current is not None:
             yield current
-            current = self._parents.get(current)
+            current = self.parents.get(current)
 
     def enclosing(self, node: cst.CSTNode, *kinds: type[N], within_function: bool = True) -> N | None:
         """The innermost ancestor of some classes; by default not beyond the function or class around the node."""
@@ -154,12 +208,12 @@ class Context:
         """The statement line or compound statement that holds a node (or is it)."""
         current: cst.CSTNode | None = node
         while current is not None and not isinstance(current, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
-            current = self._parents.get(current)
+            current = self.parents.get(current)
         return current if current is not None else node
 
     def is_dropped(self, node: cst.CSTNode) -> bool:
         """Whether an expression is a statement of its own, its result thrown away."""
-        return isinstance(self._parents.get(node), cst.Expr)
+        return isinstance(self.parents.get(node), cst.Expr)
 
     def walk(self, node: cst.CSTNode, into_functions: bool = False) -> Iterator[cst.CSTNode]:
         """A node and all below it, in source order."""
@@ -236,7 +290,7 @@ class Context:
         source = explain.origin(value)
         text = f"`{self.brief(node)}` is {explain.kind(value)}" + (f": {source}" if source else "")
         origin = (as_array(value) or value).node
-        return text, origin if origin is not None and origin in self._parents else None
+        return text, origin if origin is not None and origin in self.parents else None
 
 
 def _callee(value: Value) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.evidence import package_of
 from mlxlint.model.project import Project
 from mlxlint.positions import Offsets, offsets
 from mlxlint.rule import (
@@ -31,6 +32,7 @@ from mlxlint.rule import (
     Span,
 )
 from mlxlint.source import Source
+from mlxlint.target import target
 from mlxlint.tool import tool_finding
 
 Hook = tuple[Rule, Callable[[Any, Context], None]]
@@ -46,7 +48,11 @@ class Analysis:
         rules: those to run.
         min_confidence: findings held less sure than this are dropped.
         search: source roots in which the project's absolute imports are looked for.
-        target_mlx, target_mlx_lm: releases to lint for; None: the newest known.
+        target_mlx, target_mlx_lm: releases to lint for, a version or a range; None: the newest known. Rules that were
+            seen not to hold on any of them are left out.
+
+    Raises:
+        ValueError: for a target that stands for no release.
     """
 
     def __init__(
@@ -60,12 +66,12 @@ class Analysis:
     ) -> None:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
         self.min_confidence = min_confidence
-        self.target_mlx = target_mlx
-        self.target_mlx_lm = target_mlx_lm
+        self.target_mlx = target("mlx", target_mlx)
+        self.target_mlx_lm = target("mlx-lm", target_mlx_lm)
         self.project = Project(search)
         self.hooks: dict[type[cst.CSTNode], list[Hook]] = {}
         self.call_hooks: dict[str, list[Hook]] = {}
-        for rule in rules:
+        for rule in filter(self._holds, rules):
             for kind, method in rule.hooks().items():
                 hook = (rule, getattr(rule, method))
                 if kind is cst.Call and rule.calls is not None:
@@ -73,6 +79,10 @@ class Analysis:
                         self.call_hooks.setdefault(name, []).append(hook)
                 else:
                     self.hooks.setdefault(kind, []).append(hook)
+
+    def _holds(self, rule: Rule) -> bool:
+        of_mlx_lm = package_of(rule.code) == "mlx-lm"
+        return (self.target_mlx_lm if of_mlx_lm else self.target_mlx).holds(rule.code)
 
     def lint(self, source: Source, path: Path | None = None) -> list[Finding]:
         """The findings of one file, in order of place. Raises nothing for any text."""
@@ -92,7 +102,7 @@ class Analysis:
             raise
         except Exception as error:  # an engine bug must not cost the other files
             return [_internal_error(source, "the engine", error)]
-        context = Context(module, self.project.interpreter.survey)
+        context = Context(module, self.project.interpreter.survey, self.target_mlx, self.target_mlx_lm)
         broken = self._visit(context, source)
         kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
         return [*broken, *_findings(context, kept, source)]
@@ -167,7 +177,7 @@ def _findings(context: Context, reports: Sequence[Report], source: Source) -> li
             wanted += [edit.first, edit.last] if isinstance(edit, Span) else [edit.node]
             if isinstance(edit, InsertStatement):
                 wanted.append(context.statement(edit.node))
-    places = offsets(context.tree, wanted, source.text)
+    places = offsets(context.tree, wanted, source, context.parents)
     found = [_finding(context, r, source, places) for r in reports if r.node in places]
     return sorted(_most_specific(found, reports), key=lambda f: f.sort_key)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mlxlint.config import ConfigError, Configuration, Globs, Settings, is_glob, shown
 
+
 @dataclass(frozen=True, eq=False)
 class File:
     """A file to check, by its absolute path. ``named``: it was named on the command line rather than found."""

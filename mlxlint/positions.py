@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
+import ast
+import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
 
+from mlxlint.source import Source
+
 Offsets = dict[cst.CSTNode, tuple[int, int]]
+Starts = dict[cst.CSTNode, int]
+Parents = Mapping[cst.CSTNode, cst.CSTNode]
 
 
 class _Recorder(CodegenState):
@@ -61,26 +66,46 @@ class _Span:
         found[self.node] = (start, end)
 
 
-def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], text: str) -> Offsets:
-    """Character offsets (start, end) of nodes of a module in the text it was parsed from."""
-    recorder = _Recorder(module)
-    module._codegen(recorder)
-    found = {node: recorder.found[node] for node in nodes if node in recorder.found}
-    if "\x0c" not in text:
-        return found
-    lost = _lost_form_feeds(module.code, text)
-    return {
-        n: (start + bisect_right(lost, start), end + bisect_right(lost, end - 1)) for n, (start, end) in found.items()
-    }
+def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], source: Source, parents: Parents) -> Offsets:
+    """Character offsets (start, end) of nodes of a module in the text it was parsed from.
+
+    Only the top-level statements that hold a wanted node are written out; where they begin, Python's own parser tells.
+    """
+    wanted: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+    for node in nodes:
+        wanted.setdefault(_top(node, module, parents), []).append(node)
+    starts = _starts(module, source)
+    found: Offsets = {}
+    for top, inside in wanted.items():
+        recorder = _Recorder(module)
+        top._codegen(recorder)
+        shift = starts[top] - recorder.found[top][0] if top in starts else 0
+        found.update(
+            {n: (recorder.found[n][0] + shift, recorder.found[n][1] + shift) for n in inside if n in recorder.found}
+        )
+    return found
 
 
-def _lost_form_feeds(code: str, text: str) -> list[int]:
-    """Where in its code the tree lacks a form feed of the text: LibCST drops those that begin an unindented line."""
-    lost: list[int] = []
-    at = 0
-    for character in text:
-        if at < len(code) and code[at] == character:
-            at += 1
-        elif character == "\x0c":
-            lost.append(at)
-    return lost
+def _top(node: cst.CSTNode, module: cst.Module, parents: Parents) -> cst.CSTNode:
+    """The top-level statement around a node; the module for what stands in none."""
+    while parents.get(node, module) is not module:
+        node = parents[node]
+    return node
+
+
+def _starts(module: cst.Module, source: Source) -> Starts:
+    """Where each top-level statement begins; nothing when this Python cannot parse what LibCST can."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            statements = iter(ast.parse(source.text).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    found: Starts = {}
+    for line in module.body:
+        first = next(statements)
+        if isinstance(line, cst.SimpleStatementLine):
+            for _ in line.body[1:]:
+                next(statements)
+        found[line] = source.line_starts[first.lineno - 1] + first.col_offset
+    return found

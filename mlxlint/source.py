@@ -12,13 +12,13 @@ from functools import cached_property
 
 from mlxlint.rule import Position
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows ten more, which end no line of Python
 
 
 def split_lines(text: str) -> list[str]:
     """The lines of a text as Python counts them, each with its end."""
-    starts = [0, *(end.end() for end in _LINE_END.finditer(text)), len(text)]
-    return [text[start:end] for start, end in zip(starts, starts[1:]) if start < end]
+    return _LINE.findall(text)
 
 
 class UnreadableText(Exception):

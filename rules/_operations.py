@@ -9,6 +9,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.tree import walk
 from mlxlint.model.values import UNKNOWN, Value
 from mlxlint.rule import Insert, NodeEdit, Replace
 
@@ -74,3 +75,18 @@ def is_same(a: cst.CSTNode, b: cst.CSTNode, context: Context) -> bool:
 
 def _bare(node: cst.CSTNode, context: Context) -> str:
     return re.sub(r"[\s()]", "", context.text(node))
+
+
+_ATOMS = (cst.Name, cst.Attribute, cst.Subscript, cst.Call, cst.List, cst.Tuple)
+
+
+def operand(node: cst.BaseExpression, context: Context) -> str:
+    """The text of an expression to which an operator or a method is to be applied."""
+    text = context.text(node)
+    bare_tuple = isinstance(node, cst.Tuple) and not node.lpar
+    return text if node.lpar or (isinstance(node, _ATOMS) and not bare_tuple) else f"({text})"
+
+
+def is_repeatable(*nodes: cst.BaseExpression) -> bool:
+    """Whether expressions may be evaluated twice: they call nothing and bind no name."""
+    return not any(isinstance(part, (cst.Call, cst.NamedExpr, cst.Await)) for node in nodes for part in walk(node))

@@ -237,7 +237,7 @@ def test_stdin_fixed_goes_to_stdout_and_the_report_to_stderr(folder: Path) -> No
 
 @pytest.mark.parametrize(
     "data",
-    [PORTED.encode(), b"\xef\xbb\xbf" + PORTED.encode(), PORTED.replace("\n", "\r\n").encode(), b"(", b"x = '\xe9'", b""],
+    [*(PORTED.replace("\n", end).encode() for end in ("\n", "\r\n")), b"\xef\xbb\xbfx = 1", b"(", b"x = '\xe9'", b""],
 )
 def test_stdin_without_fixes_is_passed_on(folder: Path, data: bytes) -> None:
     assert stdin(data, "--fix").stdout_bytes == data

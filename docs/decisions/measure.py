@@ -7,6 +7,7 @@ Each measurement runs mlxlint as it is and with one decision taken back, over th
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import statistics
 import time
@@ -48,14 +49,22 @@ def lint(paths: list[Path]) -> Analysis:
     return analysis
 
 
-def compare(ways: dict[str, Callable[[], object]]) -> None:
-    """CPU seconds of each way: the median of some rounds, in which they take turns."""
+def each(run: Callable[[str], object], sources: list[str]) -> None:
+    for text in sources:
+        run(text)
+
+
+def compare(ways: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> None:
+    """CPU seconds of each way: the median of some rounds, in which they take turns, without garbage collection."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, run in ways.items():
+            gc.collect()
+            gc.disable()
             start = time.process_time()
             run()
             seconds[name].append(time.process_time() - start)
+            gc.enable()
     for name, measured in seconds.items():
         print(f"{name:32} {statistics.median(measured):6.2f} s")
 
@@ -63,10 +72,12 @@ def compare(ways: dict[str, Callable[[], object]]) -> None:
 def validation(package: str) -> None:
     """Parsing with and without LibCST's second validation."""
     sources = [path.read_text(encoding="utf-8") for path in files(package)]
-    compare({
-        "cst.parse_module": lambda: [cst.parse_module(text) for text in sources],
-        "mlxlint.parse": lambda: [parse(text) for text in sources],
-    })
+    compare(
+        {
+            "cst.parse_module": lambda: each(cst.parse_module, sources),
+            "mlxlint.parse": lambda: each(parse, sources),
+        }
+    )
 
 
 def positions(package: str) -> None:
@@ -75,20 +86,20 @@ def positions(package: str) -> None:
     print(f"{sum(text.count(chr(10)) for text in sources)} lines")
 
     def provide(provider: Any) -> None:
-        for text in sources:
-            MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True).resolve(provider)
+        each(lambda text: MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True).resolve(provider), sources)
 
-    def place() -> None:
-        for text in sources:
-            module = cst.parse_module(text)
-            offsets(module, [module], text)
+    def place(text: str) -> None:
+        module = cst.parse_module(text)
+        offsets(module, [module], text)
 
-    compare({
-        "parse_module": lambda: [cst.parse_module(text) for text in sources],
-        "... and mlxlint's offsets": place,
-        "... and PositionProvider": lambda: provide(PositionProvider),
-        "... and QualifiedNameProvider": lambda: provide(QualifiedNameProvider),
-    })
+    compare(
+        {
+            "parse_module": lambda: each(cst.parse_module, sources),
+            "... and mlxlint's offsets": lambda: each(place, sources),
+            "... and PositionProvider": lambda: provide(PositionProvider),
+            "... and QualifiedNameProvider": lambda: provide(QualifiedNameProvider),
+        }
+    )
 
 
 def calls(package: str) -> None:
@@ -120,10 +131,10 @@ def near(package: str) -> None:
         print(f"{len(paths)} files name MLX, {sum(module is not None for module in modules)} were parsed")
 
     def parsed_all() -> None:
-        with mock.patch.object(project, "names_mlx", lambda text: True):
+        with mock.patch.object(project, "names_mlx", return_value=True):
             parsed()
 
-    compare({"near MLX": parsed, "everything imported": parsed_all})
+    compare({"near MLX": parsed, "everything imported": parsed_all}, rounds=1)
 
 
 def importers(package: str) -> None:

@@ -1,6 +1,7 @@
 """The pages of the site that come from the code: one per rule, their index, the settings, the command line's help.
 
-MkDocs loads this module as a hook, so that no generated page is kept in the repository or can be out of date.
+MkDocs loads this module as a hook, so that no generated page is kept in the repository or can be out of date. The one
+generated part that is kept is the README's table of families: ``python -m mlxlint.dev.docs`` writes it anew.
 """
 
 from __future__ import annotations
@@ -9,20 +10,29 @@ import importlib
 import inspect
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mlxlint.cli import cli
 from mlxlint.config import KEYS
+from mlxlint.dev.evidence_tables import cell, code, device_differences, evidence_table, runs_table, table
+from mlxlint.evidence import package_of
 from mlxlint.registry import rules
 from mlxlint.rule import Rule
+from mlxlint.verify import mlx_lm_surface, mlx_surface
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+
+README = Path(__file__).parents[2] / "README.md"
+OPEN, CLOSE = "<!-- families -->\n\n", "\n\n<!-- end of families -->"
+READING = "How to read this: [Verification](../verification.md). All runs: [Evidence](../evidence.md)."
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -40,48 +50,108 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def pages() -> dict[str, str]:
     """Path below docs/ -> Markdown."""
-    found = {page_of(rule): rule_page(rule) for rule in rules().values()}
-    return {"rules/index.md": rule_index(), "settings.md": settings(), "command-line.md": command_line(), **found}
+    generated = {
+        "rules/index.md": rule_index(),
+        "evidence.md": evidence(),
+        "settings.md": settings(),
+        "command-line.md": command_line(),
+    }
+    return generated | {page_of(rule): rule_page(rule) for rule in rules().values()}
 
 
 def page_of(rule: Rule) -> str:
     return f"rules/{rule.name}.md"
 
 
-def family(rule: Rule) -> str:
-    """What a rule's family is about, as its package says: "MLX1xx: indexing, copies and in-place updates"."""
-    package = importlib.import_module(type(rule).__module__.rpartition(".")[0])
-    return (package.__doc__ or "").strip().rstrip(".")
+@dataclass(frozen=True)
+class Family:
+    """Some rules on one subject, kept in one folder."""
+
+    code: str  # MLX1xx
+    subject: str
+    folder: str
+    rules: list[Rule]
 
 
-def by_family() -> Iterator[tuple[str, list[Rule]]]:
-    for title, group in groupby(rules().values(), family):
-        yield title, list(group)
+def families() -> list[Family]:
+    """All families that have rules, each as its package says: "MLX1xx: indexing, copies and in-place updates."."""
+    found = []
+    for package, group in groupby(rules().values(), lambda rule: type(rule).__module__.rpartition(".")[0]):
+        stated = (importlib.import_module(package).__doc__ or "").strip().rstrip(".")
+        code, _, subject = stated.partition(": ")
+        found.append(Family(code, subject, package.rpartition(".")[2], list(group)))
+    return found
+
+
+def family_table(link: Callable[[Family], str]) -> str:
+    """How many rules there are, and on what."""
+    rows = [(f"[{one.code}]({link(one)})", str(len(one.rules)), one.subject) for one in families()]
+    return table(("family", "rules", "about"), rows)
 
 
 def rule_navigation() -> Iterator[tuple[str, list[str]]]:
-    for title, group in by_family():
-        yield title.partition(", ")[0], [page_of(rule) for rule in group]
+    for one in families():
+        yield f"{one.code}: {one.subject.partition(',')[0]}", [page_of(rule) for rule in one.rules]
+
+
+def anchor(one: Family) -> str:
+    return one.code.lower()
 
 
 def rule_index() -> str:
-    parts = ["# Rules\n"]
-    for title, group in by_family():
-        parts.append(f"## {title}\n\n| code | rule | what it finds | kind | fix |\n| --- | --- | --- | --- | --- |")
-        for rule in group:
-            row = (rule.code, f"[{rule.name}]({rule.name}.md)", rule.summary(), rule.kind.value, rule.fixable.value)
-            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
-        parts.append("")
-    return "\n".join(parts)
+    parts = ["# Rules", family_table(lambda one: f"#{anchor(one)}")]
+    for one in families():
+        rows = [
+            (rule.code, f"[{rule.name}]({rule.name}.md)", cell(rule.summary()), rule.kind.value, rule.severity.value,
+             rule.fixable.value)
+            for rule in one.rules
+        ]  # fmt: skip
+        heads = ("code", "rule", "what it finds", "kind", "severity", "fix")
+        parts += [f"## {one.code}: {one.subject} {{#{anchor(one)}}}", table(heads, rows)]
+    return "\n\n".join(parts) + "\n"
 
 
 def rule_page(rule: Rule) -> str:
-    facts = [f"**{rule.code}**", rule.kind.value, f"severity {rule.severity.value}", f"fix: {rule.fixable.value}"]
+    (own,) = (one for one in families() if rule in one.rules)
+    facts = [
+        f"**{rule.code}**",
+        f"[{own.subject}](index.md#{anchor(own)})",
+        rule.kind.value,
+        f"severity {rule.severity.value}",
+        f"fix: {rule.fixable.value}",
+    ]
     if rule.aliases:
         facts.append("also known as " + ", ".join(f"`{alias}`" for alias in rule.aliases))
     parts = [f"# {rule.name}", " · ".join(facts), rule.documentation()]
     if rule.repro is not None:
+        parts += ["## Evidence", evidence_table(rule.code, package_of(rule.code)), READING]
         parts += ["## Reproduction", "What `--verify` runs on the installed MLX:", reproduction(rule)]
+    return "\n\n".join(parts) + "\n"
+
+
+def evidence() -> str:
+    """Where everything was run, what the checks of the surface showed, and what differs by device."""
+    checks = (*mlx_surface.CHECKS.values(), *mlx_lm_surface.CHECKS.values())
+    statements = {check.name: check.statement for check in checks}
+    statements |= {rule.code: f"[{rule.name}](rules/{rule.name}.md)" for rule in rules().values()}
+    differences = [
+        (statements[key], version, "<br>".join(f"{one.run.device}: {code(one.text)}" for one in seen))
+        for key, version, seen in device_differences()
+    ]
+    parts = [
+        "# Evidence",
+        "What `mlxlint probe` showed on each release on which it was recorded. The evidence of a rule is on its page.",
+        "## Where it was run",
+        runs_table(),
+        "## What differs by device",
+        "All that was seen to differ on one release between devices, numbers apart. Python's own wording in messages "
+        "(`'array' object`, `'mlx.core.array' object`) differs with its version, not with the device.",
+        table(("rule or check", "MLX", "seen"), differences) if differences else "Nothing.",
+        "## The surface of MLX and MLX-LM",
+        "Statements beside the rules, which `mlxlint probe` checks too. A statement that has stopped to hold is kept, "
+        "with the releases on which it held.",
+        *(f"### {check.name}\n\n{check.statement}\n\n{evidence_table(check.name, check.package)}" for check in checks),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -112,3 +182,14 @@ def command_line() -> str:
 
 def help_text(command: click.Command, parent: click.Context, name: str) -> str:
     return click.Context(command, info_name=name, parent=parent, max_content_width=100).get_help()
+
+
+def readme(text: str) -> str:
+    """The README with its table of families as the rules are now."""
+    before, _, rest = text.partition(OPEN)
+    after = rest.partition(CLOSE)[2]
+    return before + OPEN + family_table(lambda one: f"rules/{one.folder}") + CLOSE + after
+
+
+if __name__ == "__main__":
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")

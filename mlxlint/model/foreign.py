@@ -242,6 +242,8 @@ def builtin(name: str, args: Arguments) -> Value:
     if name in ("abs", "round") and any(arrays(first)):
         array = next(arrays(first))
         return Array(array.dtype, array.shape, confidence=array.confidence)
+    if name == "round" and args.get(1, "ndigits") is UNKNOWN and scalar_type(first) == "float":
+        return Scalar("int")
     if name in ("abs", "round", "max", "min", "sum", "pow"):
         return _numeric(name, args)
     if name in ("list", "tuple", "set", "sorted", "reversed", "iter", "frozenset"):

@@ -92,3 +92,17 @@ def dotted(node: cst.CSTNode | None) -> str | None:
     if not isinstance(node, cst.Name):
         return None
     return ".".join([node.value, *reversed(parts)])
+
+
+def head(module: cst.Module) -> list[cst.SimpleStatementLine]:
+    """The docstring and imports with which a module begins."""
+    found = []
+    for index, line in enumerate(module.body):
+        first = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+        is_docstring = index == 0 and isinstance(first, cst.Expr) and isinstance(first.value, cst.SimpleString)
+        if not isinstance(line, cst.SimpleStatementLine) or not (
+            is_docstring or isinstance(first, (cst.Import, cst.ImportFrom))
+        ):
+            break
+        found.append(line)
+    return found

@@ -1,11 +1,24 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation
+from mlxlint.rules._operations import Operation, is_repeatable, operand, operation
 from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.model.values import constant
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 MEDIAN = frozenset({"median"})
 
@@ -35,6 +48,10 @@ class AveragedMedian(Rule):
     middle = lengths[(lengths.size - 1) // 2]
     ```
 
+    ## Fix safety
+    The fix takes the lower of the two values in the middle of the sorted array. It is unsafe: the mean of the two may be
+    what is meant. There is none along an axis other than the last, and where a call would be made twice.
+
     ## References
     - [mlx.core.median](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.median.html)
     """
@@ -42,6 +59,7 @@ class AveragedMedian(Rule):
     code = "MLX454"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`mx.median` averages the two values in the middle, `torch.median` takes the lower one"
     calls = MEDIAN
 
@@ -53,7 +71,10 @@ class AveragedMedian(Rule):
         size = array.shape[0] if array.shape is not None and len(array.shape) == 1 else None
         if not (isinstance(size, int) and size % 2):
             severity = default_severity(context)
-            context.report(self, node, because=[found.subject], severity=severity, confidence=Confidence.LIKELY)
+            context.report(
+                self, node, because=[found.subject], severity=severity, confidence=Confidence.LIKELY,
+                fix=_lower(node, found, array.rank, context),
+            )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:
@@ -61,3 +82,19 @@ class AveragedMedian(Rule):
 
         x = mx.array([8.0, 1.0, 4.0, 2.0])
         return Evidence(differs(mx.median(x), 2.0), agrees(mx.sort(x)[(x.size - 1) // 2], 2.0))
+
+
+def _lower(node: cst.Call, found: Operation, rank: int | None, context: Context) -> NodeFix | None:
+    """Take the lower of the values in the middle."""
+    core, axis = context.importing("mlx.core", "mx"), found.argument(0, "axis")
+    if core is None or found.starred or found.argument(1, "keepdims") is not None or not is_repeatable(found.subject):
+        return None
+    (mx, imports), x = core, operand(found.subject, context)
+    if axis is None:
+        ordered = f"{mx}.sort({x})" if rank == 1 else f"{mx}.sort({x}, axis=None)"
+        text = f"{ordered}[({x}.size - 1) // 2]"
+    elif constant(context.value(axis), int) == -1:
+        text = f"{mx}.sort({x}, axis=-1)[..., ({x}.shape[-1] - 1) // 2]"
+    else:
+        return None
+    return NodeFix("Take the lower of the two", [*imports, Replace(node, text)], Applicability.UNSAFE)

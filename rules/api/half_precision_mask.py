@@ -68,7 +68,9 @@ class HalfPrecisionMask(Rule):
             return
         if context.qualified(dtype) == "mlx.core.float16":
             self._report(node, node, value, "the dtype stated", CERTAIN, context)
-        elif _is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER):
+        elif (
+            _is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER) and not _is_picked(node, context)
+        ):
             self._report(node, node, value, f"a dtype that `{context.brief(dtype)}` may be", LIKELY, context)
 
     def _report(
@@ -95,6 +97,12 @@ class HalfPrecisionMask(Rule):
 def _too_large(node: cst.BaseExpression, context: Context, limit: float = LARGEST) -> bool:
     number = constant(context.value(node), (int, float))
     return isinstance(number, (int, float)) and limit < abs(number) < float("inf")
+
+
+def _is_picked(node: cst.Call, context: Context) -> bool:
+    """Whether the array goes to an operation that puts its values in some places, where infinity is as good."""
+    call = context.parent(context.parent(node) or node)
+    return isinstance(call, cst.Call) and context.callee(call) in ("mlx.core.triu", "mlx.core.tril", "mlx.core.where")
 
 
 def _cast_like(node: cst.BaseExpression, context: Context) -> str | None:

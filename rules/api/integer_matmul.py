@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
+from mlxlint.rules._operations import operand
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
 PRODUCTS = frozenset({"matmul", "inner", "tensordot", "einsum", "addmm"})
 EXACT = frozenset((*dtypes.INTEGERS, "bool_"))
@@ -36,6 +37,10 @@ class IntegerMatmul(Rule):
     together = (seen.T @ seen).astype(mx.int32)
     ```
 
+    ## Fix safety
+    The fix multiplies the matrices as `float32`. It is unsafe: the product is then no longer of an integer type, and
+    sums beyond 16777216 are rounded.
+
     ## References
     - [mlx.core.matmul](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.matmul.html)
     """
@@ -43,6 +48,7 @@ class IntegerMatmul(Rule):
     code = "MLX465"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     message = "`{product}` multiplies matrices of {dtype}: MLX only does so with floating-point types"
     calls = PRODUCTS
 
@@ -67,6 +73,7 @@ class IntegerMatmul(Rule):
                 product=context.brief(node),
                 dtype=dtype.rstrip("_"),
                 repro={"dtype": dtype},
+                fix=_as_floats(operands, context),
             )
 
     @staticmethod
@@ -78,6 +85,15 @@ class IntegerMatmul(Rule):
         return Evidence(
             hazard, agrees((x.astype(mx.float32) @ x.astype(mx.float32)).astype(mx.int32), [[1, 0], [2, 1]])
         )
+
+
+def _as_floats(operands: list[cst.BaseExpression], context: Context) -> NodeFix | None:
+    core = context.importing("mlx.core", "mx")
+    if core is None:
+        return None
+    mx, imports = core
+    edits = [Replace(node, f"{operand(node, context)}.astype({mx}.float32)") for node in operands]
+    return NodeFix("Multiply as float32", [*imports, *edits], Applicability.UNSAFE)
 
 
 def _exact(node: cst.BaseExpression, context: Context) -> str | None:

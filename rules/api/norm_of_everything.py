@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import is_same, operation, produced_by
+from mlxlint.rules._operations import is_same, operation, produced_by, with_keyword
 from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
 NORM = frozenset({"linalg.norm"})
 OFTEN_VECTORS = frozenset({"__getitem__", "matmul", "mean", "sum"})  # of unknown rank, such a result may well be a vector
@@ -38,6 +38,9 @@ class NormOfEverything(Rule):
     units = rows / mx.linalg.norm(rows, axis=-1, keepdims=True)
     ```
 
+    ## Fix safety
+    The fix takes the norm along the last axis. It is unsafe: scaling by one number may be what is meant.
+
     ## References
     - [mlx.core.linalg.norm](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.linalg.norm.html)
     """
@@ -45,6 +48,7 @@ class NormOfEverything(Rule):
     code = "MLX470"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     message = "`{norm}` is one number for the whole array: no row of `{array}` becomes a unit vector"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
@@ -60,7 +64,7 @@ class NormOfEverything(Rule):
         if given is None and is_same(found.subject, node.left, context):
             context.report(
                 self, node, because=[node.left], severity=default_severity(context), confidence=Confidence.LIKELY,
-                norm=context.brief(call), array=context.brief(node.left),
+                norm=context.brief(call), array=context.brief(node.left), fix=_by_row(call, context),
             )  # fmt: skip
 
     @staticmethod
@@ -72,6 +76,13 @@ class NormOfEverything(Rule):
         return Evidence(
             differs(x / mx.linalg.norm(x), expected), agrees(x / mx.linalg.norm(x, axis=-1, keepdims=True), expected)
         )
+
+
+def _by_row(call: cst.Call, context: Context) -> NodeFix | None:
+    if context.parent(call) is None:
+        return None
+    edit = with_keyword(call, "axis=-1, keepdims=True", context)
+    return NodeFix("Take the norm of each row", [edit], Applicability.UNSAFE)
 
 
 def _norm(node: cst.BaseExpression, context: Context) -> cst.Call | None:

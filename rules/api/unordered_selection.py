@@ -2,10 +2,23 @@ from __future__ import annotations
 
 import libcst as cst
 from mlxlint.rules._operations import Operation, operation, produced_by
+from mlxlint.rules.api._selections import in_order, is_along_last_axis
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, Array, Const, as_array, constant
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, shown
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    shown,
+)
 
 SELECTIONS = frozenset({"topk", "argpartition", "partition"})
 IN_ORDER = frozenset({"builtins.zip", "builtins.enumerate", "builtins.list"})
@@ -41,6 +54,10 @@ class UnorderedSelection(Rule):
 
     For the k best in order, `mx.argsort(-logits, axis=-1)[..., :10]`.
 
+    ## Fix safety
+    The fix sorts the result of `topk` along the last axis, and selects with `argsort` in place of `argpartition`. It
+    changes nothing but the order, at some cost; it is unsafe, because other uses of the result may not need that.
+
     ## References
     - [mlx.core.topk](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.topk.html)
     """
@@ -48,6 +65,7 @@ class UnorderedSelection(Rule):
     code = "MLX452"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`mx.{operation}` does not sort: {use}"
     calls = frozenset({"tolist", "zip", "enumerate", "list"})
 
@@ -62,7 +80,10 @@ class UnorderedSelection(Rule):
         if found.name != "topk":
             if isinstance(part, cst.Slice):
                 use = f"`{context.brief(node)}` holds the selected in no particular order, not best first"
-                context.report(self, node, because=[node.value], severity=Severity.INFO, operation=found.name, use=use)
+                fix = _whole_order(found, array.node, part, context)
+                context.report(
+                    self, node, because=[node.value], severity=Severity.INFO, operation=found.name, use=use, fix=fix
+                )
         elif constant(context.value(found.argument(0, "k")), int) != 1:
             self._report(node, context, f"`{context.brief(node)}` is not of a known rank", array)
 
@@ -87,7 +108,8 @@ class UnorderedSelection(Rule):
     def _report(self, node: cst.CSTNode, context: Context, use: str, array: Array) -> None:
         confidence = Confidence.CERTAIN if array.confidence == CERTAIN else Confidence.LIKELY
         reason = [("the result of `mx.topk`", array.node)] if array.node is not None and array.node is not node else []
-        context.report(self, node, because=reason, confidence=confidence, operation="topk", use=use)
+        fix = _sorted(array, context)
+        context.report(self, node, because=reason, confidence=confidence, operation="topk", use=use, fix=fix)
 
     @staticmethod
     def repro(k: int = 3) -> Evidence:
@@ -97,6 +119,31 @@ class UnorderedSelection(Rule):
         got, ordered = mx.topk(x, k).tolist(), mx.sort(x)[::-1][:k].tolist()
         hazard = shown(got != ordered, f"mx.topk: {got}, torch.topk: {ordered}")
         return Evidence(hazard, agrees(mx.min(mx.topk(x, k)), ordered[-1]))
+
+
+def _sorted(array: Array, context: Context) -> NodeFix | None:
+    """Sort the selected, the largest first."""
+    call = array.node
+    if not isinstance(call, cst.Call) or context.parent(call) is None:
+        return None
+    found = operation(call, context, SELECTIONS)
+    text = None if found is None else in_order(found, call, context)
+    return None if text is None else NodeFix("Sort the selected", [Replace(call, text)], Applicability.UNSAFE)
+
+
+def _whole_order(found: Operation, call: cst.Call, part: cst.Slice, context: Context) -> NodeFix | None:
+    """Select the first k by a whole ``argsort``."""
+    core = context.alias("mlx.core")
+    if found.name != "argpartition" or core is None or not _is_first_k(part) or context.parent(call) is None:
+        return None
+    if not is_along_last_axis(found, context):
+        return None
+    text = f"{core}.argsort({context.text(found.subject)}, axis=-1)"
+    return NodeFix("Sort all of them", [Replace(call, text)], Applicability.UNSAFE)
+
+
+def _is_first_k(part: cst.Slice) -> bool:
+    return part.lower is None and part.upper is not None
 
 
 def _selected_part(node: cst.Subscript, found: Operation, rank: int | None, context: Context) -> cst.BaseSlice | None:

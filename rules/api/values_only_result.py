@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import FUNCTION, METHOD, operation
+from mlxlint.rules._operations import FUNCTION, METHOD, Operation, is_repeatable, operand, operation
+from mlxlint.rules.api._selections import in_order, is_along_last_axis
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
 ALWAYS = frozenset({"topk", "sort", "cummax", "cummin"})
 ALONG_AN_AXIS = frozenset({"max", "min", "median"})
@@ -43,6 +44,11 @@ class ValuesOnlyResult(Rule):
 
     For `topk`, `indices = mx.argsort(-scores, axis=-1)[..., :k]` and `mx.take_along_axis(scores, indices, axis=-1)`.
 
+    ## Fix safety
+    The fix asks for what is used: the indices from `argmax`, `argmin` or `argsort`, the values from the operation
+    itself, sorted for `topk`. It is unsafe: among equal values PyTorch may pick another index. There is none where
+    values and indices are both used and a call in the arguments would be made twice.
+
     ## References
     - [mlx.core.max](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.max.html)
     """
@@ -50,6 +56,7 @@ class ValuesOnlyResult(Rule):
     code = "MLX450"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "`mx.{operation}` returns one array, the values: {use}"
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
@@ -62,8 +69,9 @@ class ValuesOnlyResult(Rule):
         name = _operation_of(array, context)
         if name is None or (name not in ("topk",) and array.shape is not None and array.shape[:1] == (2,)):
             return
-        text = context.brief(target)
-        self._report(node.value, context, name, f"`{text}` unpacks its first axis, not values and indices", node.value)
+        use = f"`{context.brief(target)}` unpacks its first axis, not values and indices"
+        fix = _unpacked(target, node.value, context)
+        self._report(node.value, context, name, use, node.value, fix=fix)
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         if (
@@ -88,13 +96,22 @@ class ValuesOnlyResult(Rule):
             return
         first_axis = constant(context.value(found.argument(1 if found.name == "topk" else 0, "axis")), int) == 0
         use = f"`[{at}]` picks row {at}, not the {'indices' if at else 'values'}"
-        self._report(node, context, found.name, use, found.subject, POSSIBLE if first_axis else LIKELY)
+        wanted = (_values, _indices)[at](found, node.value, context)
+        fix = None if wanted is None else _fix([Replace(node, wanted)])
+        self._report(node, context, found.name, use, found.subject, POSSIBLE if first_axis else LIKELY, fix)
 
     def _report(
-        self, node: cst.CSTNode, context: Context, name: str, use: str, because: cst.CSTNode, confidence: int = 2
+        self,
+        node: cst.CSTNode,
+        context: Context,
+        name: str,
+        use: str,
+        because: cst.CSTNode,
+        confidence: int = 2,
+        fix: NodeFix | None = None,
     ) -> None:
         context.report(
-            self, node, because=[because], confidence=confidence, operation=name, use=use,
+            self, node, because=[because], confidence=confidence, operation=name, use=use, fix=fix,
             severity=Severity.ERROR if confidence == 2 else Severity.WARNING, repro={"name": name},
         )  # fmt: skip
 
@@ -109,6 +126,44 @@ class ValuesOnlyResult(Rule):
             return values
 
         return Evidence(raises(unpack, ValueError), agrees(mx.argmax(x, axis=1), [1, 0, 1]))
+
+
+def _unpacked(target: cst.Tuple | cst.List, value: cst.BaseExpression, context: Context) -> NodeFix | None:
+    """Assign the values, the indices or both, whichever are used."""
+    found = operation(value, context, PAIRS) if isinstance(value, cst.Call) else None
+    if found is None:
+        return None
+    names = [context.text(element.value) for element in target.elements]
+    values, indices = _values(found, value, context), _indices(found, value, context)
+    if names[1] == "_":
+        return _fix([Replace(target, names[0]), Replace(value, values)]) if values else None
+    if names[0] == "_":
+        return _fix([Replace(target, names[1]), Replace(value, indices)]) if indices else None
+    if values is None or indices is None or not is_repeatable(found.subject, *(arg.value for arg in value.args)):
+        return None
+    return _fix([Replace(value, f"{values}, {indices}")])
+
+
+def _fix(edits: list[Replace]) -> NodeFix:
+    return NodeFix("Ask for the values and the indices one by one", edits, Applicability.UNSAFE)
+
+
+def _values(found: Operation, call: cst.BaseExpression, context: Context) -> str | None:
+    """The values, in the order in which PyTorch gives them."""
+    return in_order(found, call, context) if found.name == "topk" else context.text(call)
+
+
+def _indices(found: Operation, call: cst.BaseExpression, context: Context) -> str | None:
+    """The indices that go with the values, where MLX has a function for them."""
+    if not isinstance(call, cst.Call):
+        return None
+    name, function = {"max": "argmax", "min": "argmin", "sort": "argsort"}.get(found.name), context.text(call.func)
+    if name is not None and function.endswith(f".{found.name}"):
+        return function.removesuffix(found.name) + name + context.text(call)[len(function) :]
+    core, k = context.alias("mlx.core"), found.argument(0, "k")
+    if found.name != "topk" or core is None or k is None or not is_along_last_axis(found, context):
+        return None
+    return f"{core}.argsort(-{operand(found.subject, context)}, axis=-1)[..., :{context.text(k)}]"
 
 
 def _operation_of(array: Array, context: Context) -> str | None:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import produced_by
+from mlxlint.rules._operations import operand, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import CERTAIN, LIKELY, Array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 HALF = ("float16", "bfloat16")
 ACTIVATIONS = (
@@ -45,6 +45,9 @@ class ZeroDimPromotion(Rule):
     scaled = x * 0.5
     ```
 
+    ## Fix safety
+    Where the array is made of a number, the fix uses the number. It is unsafe: other uses of it may want an array.
+
     ## References
     - [Data types](https://ml-explore.github.io/mlx/build/html/python/data_types.html)
     """
@@ -52,6 +55,7 @@ class ZeroDimPromotion(Rule):
     code = "MLX468"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     message = "`{scalar}` is a 0-d array of float32: it turns `{array}` into float32 when that is of half precision"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
@@ -64,7 +68,7 @@ class ZeroDimPromotion(Rule):
                 repro = {"dtype": array.dtype} if array.dtype in HALF else {}
                 context.report(
                     self, node, because=[side, other], confidence=confidence, repro=repro,
-                    scalar=context.brief(other), array=context.brief(side),
+                    scalar=context.brief(other), array=context.brief(side), fix=_plain_number(scalar, context),
                 )  # fmt: skip
 
     @staticmethod
@@ -88,6 +92,17 @@ def _is_scalar(scalar: Array, node: cst.CSTNode, context: Context) -> bool:
     return scalar.node is not None and (
         _function(scalar.node, context) is function or _function(function, context) is _function(scalar.node, context)
     )
+
+
+def _plain_number(scalar: Array, context: Context) -> NodeFix | None:
+    """Leave out the ``mx.array`` around a Python number."""
+    call = scalar.node
+    if not isinstance(call, cst.Call) or len(call.args) != 1 or context.parent(call) is None:
+        return None
+    number = call.args[0].value
+    if context.array(number) is not None or isinstance(number, (cst.List, cst.Tuple)):
+        return None
+    return NodeFix("Use the number", [Replace(call, operand(number, context))], Applicability.UNSAFE)
 
 
 def _function(node: cst.CSTNode | None, context: Context) -> cst.CSTNode | None:

@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Foreign, Sequence, Value, members
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
 
 class BooleanMaskRead(Rule):
@@ -42,6 +42,10 @@ class BooleanMaskRead(Rule):
     Where the elements themselves are needed, compute the positions outside the graph
     (`x[mx.array(np.flatnonzero(np.array(x > 0)))]`).
 
+    ## Fix safety
+    The fix takes the elements at the positions of the mask, found with NumPy. It evaluates the mask at once, which a
+    function under `mx.compile` cannot do, so it is unsafe. Where the index is a mask in some calls only there is none.
+
     ## References
     - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)
     """
@@ -49,6 +53,7 @@ class BooleanMaskRead(Rule):
     code = "MLX101"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "`{array}` is read through the boolean mask `{mask}`, which MLX does not support"
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
@@ -60,7 +65,7 @@ class BooleanMaskRead(Rule):
             if mask is not None and any(is_mask(value) for value in context.alternatives(mask)):
                 context.report(
                     self, node, because=[node.value, mask], array=context.brief(node.value), mask=context.brief(mask),
-                    repro={"dtype": array.dtype} if array.dtype else {},
+                    repro={"dtype": array.dtype} if array.dtype else {}, fix=_positions(node, mask, context),
                 )  # fmt: skip
                 return
 
@@ -71,6 +76,24 @@ class BooleanMaskRead(Rule):
         x = mx.array([1, 2, 3, 4]).astype(getattr(mx, dtype))
         hazard = raises(lambda: x[x > 2], text="boolean")
         return Evidence(hazard, agrees(mx.where(x > 2, x, 0), [0, 0, 3, 4]))
+
+
+def _positions(node: cst.Subscript, mask: cst.BaseExpression, context: Context) -> NodeFix | None:
+    """Take the elements at the positions where the mask is true."""
+    value = context.value(mask)
+    core, numpy = context.importing("mlx.core", "mx"), context.importing("numpy", "np")
+    if core is None or numpy is None or not all(is_mask(value) for value in context.alternatives(mask)):
+        return None
+    (mx, _), (np, imports) = core, numpy
+    rank = 1 if isinstance(value, Sequence) else getattr(value, "rank", None)
+    if rank == 1 or (rank is None and len(node.slice) > 1):
+        index = f"{mx}.array({np}.flatnonzero({np}.array({context.text(mask)})))"
+    elif len(node.slice) == 1:
+        index = f"tuple(map({mx}.array, {np}.nonzero({np}.array({context.text(mask)}))))"
+    else:
+        return None
+    edits = [*imports, Replace(mask, index)]
+    return NodeFix("Read the positions that NumPy finds in the mask", edits, Applicability.UNSAFE)
 
 
 def is_mask(value: Value) -> bool:

@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.foreign import NDARRAY, TENSOR
-from mlxlint.model.values import Array, Foreign, Sequence, Value, members
+from mlxlint.model.values import Array, Const, Foreign, Scalar, Sequence, Value, members, scalar_type
 from mlxlint.rule import (
     Applicability,
     Evidence,
@@ -22,13 +22,15 @@ from mlxlint.rule import (
     raises,
 )
 
+BOOL = "a Python bool"
+
 
 class UnsupportedIndex(Rule):
     """An index of a type that MLX does not take
 
     ## What it does
     Finds MLX arrays indexed with a floating-point number or array, a NumPy integer array, a PyTorch tensor, a
-    `range` or an empty list, and slices whose bounds are arrays or floating-point numbers.
+    `range` or an empty list, or read with a Python bool, and slices whose bounds are arrays or floating-point numbers.
 
     ## PyTorch and MLX
     PyTorch takes NumPy arrays, `range` and 0-d tensors as slice bounds. MLX takes integers, slices, `None`, `...`,
@@ -64,17 +66,19 @@ class UnsupportedIndex(Rule):
     message = "`{array}` is indexed with {what} (`{index}`), which MLX does not take"
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
-        self._check(node, context)
+        self._check(node, False, context)
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:
             if isinstance(target.target, cst.Subscript):
-                self._check(target.target, context)
+                self._check(target.target, True, context)
 
-    def _check(self, node: cst.Subscript, context: Context) -> None:
+    def _check(self, node: cst.Subscript, written: bool, context: Context) -> None:
         if context.array(node.value) is None:
             return
         for index, what in _unsupported(node, context):
+            if what == BOOL and written:
+                return
             context.report(
                 self, index, because=[node.value, index], what=what,
                 array=context.brief(node.value), index=context.brief(index),
@@ -115,7 +119,11 @@ def _index(value: Value, node: cst.BaseExpression) -> str | None:
         whole = value.type == NDARRAY and value.dtype not in ("bool", "bool_") and value.shape != ()
         return "a NumPy array" if whole and (value.dtype is not None or (value.op or "").startswith("numpy.")) else None
     if isinstance(value, Sequence):
+        if value.kind == "iterator" and isinstance(value.element, Scalar):
+            return "a range"
         return "an empty list" if isinstance(node, cst.List) and not node.elements else None
+    if isinstance(value, (Const, Scalar)) and scalar_type(value) == "bool":
+        return BOOL
     return _number(node)
 
 

@@ -6,7 +6,18 @@ from mlxlint.rules.indexing._copies import copied_from
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, as_array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    InsertStatement,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 
 class WriteThroughCopy(Rule):
@@ -39,6 +50,10 @@ class WriteThroughCopy(Rule):
     print(boxes)
     ```
 
+    ## Fix safety
+    Where the name was bound to a slice, the fix writes it back below the write. It is unsafe: what the slice's index is
+    made of may have changed in between, and the array is then written to although the copy may have been meant.
+
     ## References
     - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)
     """
@@ -46,6 +61,7 @@ class WriteThroughCopy(Rule):
     code = "MLX104"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`{name}` is a copy of part of `{source}`, not a view: writing to it leaves `{source}` as it was"
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
@@ -74,9 +90,12 @@ class WriteThroughCopy(Rule):
         kept = "." in root or any(dotted(n) == root for n in later)
         if not kept and not _is_parameter(root, context, node):
             return
+        if any(_is_written_back(n, name.value, root, context) for n in later):
+            return
         read = any(isinstance(n, cst.Name) and n.value == name.value for n in later if not _is_written(n, context))
         confidence = LIKELY if not read or (into and "." in root) else POSSIBLE
-        context.report(self, node, because=[source], confidence=confidence, name=name.value, source=root)
+        fix = _write_back(node, name, array.node, context)
+        context.report(self, node, because=[source], confidence=confidence, name=name.value, source=root, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -140,6 +159,23 @@ def _is_attribute_name(node: cst.CSTNode, context: Context) -> bool:
     return (isinstance(parent, cst.Attribute) and parent.attr is node) or (
         isinstance(parent, cst.Arg) and parent.keyword is node
     )
+
+
+def _is_written_back(node: cst.CSTNode, name: str, root: str, context: Context) -> bool:
+    """Whether a name read is the right side of ``root[...] = name``."""
+    assignment = context.parent(node)
+    if not isinstance(assignment, cst.Assign) or assignment.value is not node or dotted(node) != name:
+        return False
+    target = assignment.targets[0].target
+    return isinstance(target, cst.Subscript) and dotted(target.value) == root
+
+
+def _write_back(node: cst.CSTNode, name: cst.Name, origin: cst.CSTNode | None, context: Context) -> NodeFix | None:
+    """Assign the slice, once written to, to the place that it was taken from."""
+    if not isinstance(origin, cst.Subscript) or any(isinstance(n, cst.Call) for n in walk(origin)):
+        return None
+    line = f"{context.text(origin)} = {name.value}"
+    return NodeFix("Write it back", [InsertStatement(node, line)], Applicability.UNSAFE)
 
 
 def _is_written(node: cst.CSTNode, context: Context) -> bool:

@@ -75,3 +75,19 @@ def axes_of(value: Value) -> tuple[int, ...] | None:
     items = getattr(value, "items", None)
     found = [number(item) for item in items] if isinstance(items, tuple) else [number(value)]
     return None if any(axis is None for axis in found) else tuple(axis for axis in found if axis is not None)
+
+
+def operand(call: cst.Call, context: Context) -> cst.BaseExpression | None:
+    """The array that an operation works on: ``x`` of ``x.reshape(…)`` and of ``mx.reshape(x, …)``."""
+    if isinstance(call.func, cst.Attribute) and context.array(call.func.value) is not None:
+        return call.func.value
+    return call.args[0].value if call.args and not call.args[0].star else None
+
+
+def axes_given(call: cst.Call, context: Context) -> list[int | None]:
+    """The axes that a transposition was given, as numbers or in one tuple; None for what is not known."""
+    method = operand(call, context) is not (call.args[0].value if call.args else None)
+    given = [arg.value for arg in call.args[0 if method else 1 :] if not arg.star]
+    if len(given) == 1 and isinstance(given[0], (cst.Tuple, cst.List)):
+        given = [element.value for element in given[0].elements]
+    return [number(context.value(argument)) for argument in given]

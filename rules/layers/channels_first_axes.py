@@ -4,7 +4,18 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 from .._operations import operation
 from ._layouts import axes_of, channels_last
@@ -43,6 +54,10 @@ class ChannelsFirstAxes(Rule):
     pooled = features.mean(axis=(1, 2))
     ```
 
+    ## Fix safety
+    The fix gives the axes at which these are in a channels-last map. It is unsafe: the map may have been turned around on
+    a way the linter does not see.
+
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
     """
@@ -50,6 +65,7 @@ class ChannelsFirstAxes(Rule):
     code = "MLX333"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     calls = _REDUCTIONS | _ALONG
     message = "`{array}` is channels-last: {what}"
 
@@ -61,9 +77,13 @@ class ChannelsFirstAxes(Rule):
         axes = axes_of(context.value(axis))
         if array is None or axes is None:
             return
-        what = _misread(name, array, axes)
-        if what is not None:
-            context.report(self, node, because=[subject], confidence=LIKELY, array=context.brief(subject), what=what)
+        misread = _misread(name, array, axes)
+        if misread is not None:
+            what, right = misread
+            fix = NodeFix("Give the channels-last axes", [Replace(axis, str(right))], Applicability.UNSAFE)
+            context.report(
+                self, node, because=[subject], confidence=LIKELY, array=context.brief(subject), what=what, fix=fix
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -86,7 +106,8 @@ def _reduction(node: cst.Call, context: Context) -> tuple[str, cst.BaseExpressio
     return "", None, None
 
 
-def _misread(name: str, array: Array, axes: tuple[int, ...]) -> str | None:
+def _misread(name: str, array: Array, axes: tuple[int, ...]) -> tuple[str, int | tuple[int, ...]] | None:
+    """What is wrong with the axes of a channels-last map, and the axes that are meant."""
     rank = array.rank if array.rank is not None else 5 if axes == (2, 3, 4) else None
     if rank is None:
         return None
@@ -94,7 +115,7 @@ def _misread(name: str, array: Array, axes: tuple[int, ...]) -> str | None:
     space = set(range(2, rank))
     if name in _REDUCTIONS and len(axes) > 1 and places in (space, space | {0}):
         right = tuple(range(1, rank - 1)) if 0 not in places else tuple(range(rank - 1))
-        return f"axes {axes} are not its spatial axes, which are {right}"
+        return f"axes {axes} are not its spatial axes, which are {right}", right
     if name in _CLASSES and axes == (1,):
-        return f"axis 1 is its height, and `{name}` over the classes is over axis -1"
+        return f"axis 1 is its height, and `{name}` over the classes is over axis -1", -1
     return None

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ._layouts import channels_last
 from ._losses import index_of
@@ -41,6 +41,10 @@ class ChannelsFirstBroadcast(Rule):
     features = features + embedding[:, None, None, :]
     ```
 
+    ## Fix safety
+    The fix puts the new axes before the vector's. It is unsafe: the map may have been turned around on a way the linter
+    does not see.
+
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
     """
@@ -48,6 +52,7 @@ class ChannelsFirstBroadcast(Rule):
     code = "MLX335"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     message = (
         "`{map}` is channels-last, and `{vector}` spreads its channels over the height: write `[:, None, None, :]`"
     )
@@ -69,6 +74,7 @@ class ChannelsFirstBroadcast(Rule):
                 confidence=LIKELY,
                 map=context.brief(whole),
                 vector=context.brief(subscript),
+                fix=_channels_last(subscript, context),
             )
 
     @staticmethod
@@ -80,6 +86,14 @@ class ChannelsFirstBroadcast(Rule):
         return Evidence(
             raises(lambda: x + v[:, :, None, None], ValueError), shown(result.shape == x.shape, f"shape {result.shape}")
         )
+
+
+def _channels_last(subscript: cst.Subscript, context: Context) -> NodeFix | None:
+    if context.parent(subscript) is None:
+        return None  # stands in another file
+    order = [":", *["None"] * (len(subscript.slice) - 2), ":"]
+    edits = [Replace(element.slice, part) for element, part in zip(subscript.slice, order)]
+    return NodeFix("Put the channels last", edits, Applicability.UNSAFE)
 
 
 def _trailing_axes(node: cst.BaseExpression, context: Context) -> cst.Subscript | None:

@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import shapes, tree
 from mlxlint.model.values import LIKELY
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from ._layouts import channels_last, number
 
@@ -41,6 +41,10 @@ class ChannelsFirstShape(Rule):
     B, H, W, C = features.shape
     ```
 
+    ## Fix safety
+    The fix reads the sizes from where they are in a channels-last map. It is unsafe: the map may have been turned around
+    on a way the linter does not see.
+
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
     """
@@ -48,6 +52,7 @@ class ChannelsFirstShape(Rule):
     code = "MLX336"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     message = "`{array}` is channels-last (batch, height, width, channels), and its shape is read as channels-first"
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
@@ -57,15 +62,19 @@ class ChannelsFirstShape(Rule):
         names = [e.value.value if isinstance(e.value, cst.Name) else None for e in target.elements]
         mapped = _shape_read(node.value, names, context)
         if mapped is not None:
-            context.report(self, node.value, because=[mapped], confidence=LIKELY, array=context.brief(mapped))
+            self._report(node.value, mapped, _reordered(target, node.value, context), context)
 
     def visit_Tuple(self, node: cst.Tuple, context: Context) -> None:
         if len(node.elements) != 2:
             return
         first, second = (_sizes_read(element.value, context) for element in node.elements)
-        if set(first) == {2} and set(second) == {3}:
-            mapped = second[3]
-            context.report(self, node, because=[mapped], confidence=LIKELY, array=context.brief(mapped))
+        if {at for at, *_ in first} == {2} and {at for at, *_ in second} == {3}:
+            edits = [Replace(index, str(at - 1)) for at, index, _ in (*first, *second)]
+            self._report(node, second[-1][2], edits, context)
+
+    def _report(self, node: cst.CSTNode, array: cst.BaseExpression, edits: list[Replace], context: Context) -> None:
+        fix = NodeFix("Read channels-last sizes", edits, Applicability.UNSAFE)
+        context.report(self, node, because=[array], confidence=LIKELY, array=context.brief(array), fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -77,6 +86,15 @@ class ChannelsFirstShape(Rule):
             shown(shape[2:] != (4, 6), f"shape[2:] is {shape[2:]}"),
             shown(shape[1:3] == (4, 6), f"shape[1:3] is {shape[1:3]}"),
         )
+
+
+def _reordered(target: cst.Tuple | cst.List, value: cst.BaseExpression, context: Context) -> list[Replace]:
+    """The edits of ``B, C, H, W = x.shape`` and ``H, W = x.shape[2:]``."""
+    if isinstance(value, cst.Subscript):
+        return [Replace(value.slice[0], "1:3")]
+    names = [context.text(element.value) for element in target.elements]
+    names = [names[0], *names[2:], names[1]]
+    return [Replace(element.value, name) for element, name in zip(target.elements, names)]
 
 
 def _shape_read(node: cst.BaseExpression, names: Sequence[str | None], context: Context) -> cst.BaseExpression | None:
@@ -99,9 +117,11 @@ def _shape_read(node: cst.BaseExpression, names: Sequence[str | None], context: 
     return None
 
 
-def _sizes_read(node: cst.BaseExpression, context: Context) -> dict[int, cst.BaseExpression]:
-    """Index -> array for each ``x.shape[index]`` of channels-last maps below an expression."""
-    found: dict[int, cst.BaseExpression] = {}
+def _sizes_read(
+    node: cst.BaseExpression, context: Context
+) -> list[tuple[int, cst.BaseExpression, cst.BaseExpression]]:
+    """Index, its node and the array for each ``x.shape[index]`` of channels-last maps below an expression."""
+    found = []
     for part in tree.walk(node):
         if not (
             isinstance(part, cst.Subscript)
@@ -110,7 +130,9 @@ def _sizes_read(node: cst.BaseExpression, context: Context) -> dict[int, cst.Bas
         ):
             continue
         index = part.slice[0].slice
-        at = number(context.value(index.value)) if isinstance(index, cst.Index) else None
+        if not isinstance(index, cst.Index):
+            continue
+        at = number(context.value(index.value))
         if at is not None and channels_last(part.value.value, context) is not None:
-            found[at] = part.value.value
+            found.append((at, index.value, part.value.value))
     return found

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ._layouts import CONVOLUTIONS, RANKS, is_channels_first, layer_called, number, option
 
@@ -41,6 +41,10 @@ class ConvChannelsFirst(Rule):
 
     Images from elsewhere are turned once, at the border: `images.transpose(0, 2, 3, 1)`.
 
+    ## Fix safety
+    The fix moves the channels of the input to the last axis. It is unsafe: what follows the layer may have been written for
+    channels-first maps.
+
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
     """
@@ -48,6 +52,7 @@ class ConvChannelsFirst(Rule):
     code = "MLX331"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     calls = frozenset({"__call__"})
     message = "`{layer}` takes channels last, and `{input}` is channels-first: {why}"
 
@@ -70,6 +75,7 @@ class ConvChannelsFirst(Rule):
                 why=why,
                 layer=layer.type.replace("mlx.nn.", "nn."),
                 repro={"dimensions": RANKS[layer.type] - 2},
+                fix=_channels_last(given, context),
             )
 
     @staticmethod
@@ -84,3 +90,12 @@ class ConvChannelsFirst(Rule):
             raises(lambda: conv(mx.zeros((1, 3, *space)))),
             shown(result.shape == (1, *space, 4), f"shape {result.shape}"),
         )
+
+
+def _channels_last(given: cst.BaseExpression, context: Context) -> NodeFix | None:
+    core = context.importing("mlx.core", "mx")
+    if core is None:
+        return None
+    mx, imports = core
+    edit = Replace(given, f"{mx}.moveaxis({context.text(given)}, 1, -1)")
+    return NodeFix("Move the channels to the last axis", [*imports, edit], Applicability.UNSAFE)

@@ -5,7 +5,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.values import LIKELY
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from ._losses import loss_name
 
@@ -46,6 +46,9 @@ class CosineSimilarityMinimised(Rule):
     loss = loss_fn(mx.ones((2, 3)), mx.ones((2, 3)))
     ```
 
+    ## Fix safety
+    The fix subtracts the similarity from one. It is unsafe: making vectors unlike may be what is meant.
+
     ## References
     - [cosine_similarity_loss](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.cosine_similarity_loss.html)
     """
@@ -53,6 +56,7 @@ class CosineSimilarityMinimised(Rule):
     code = "MLX324"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     calls = frozenset({"cosine_similarity_loss"})
     message = (
         "`nn.losses.cosine_similarity_loss` is the similarity itself (1 for equal vectors): minimising it "
@@ -61,7 +65,9 @@ class CosineSimilarityMinimised(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if loss_name(node, context, "cosine_similarity_loss") is not None and _is_minimised(node, context):
-            context.report(self, node, confidence=LIKELY)
+            edit = Replace(node, f"(1 - {context.text(node)})")
+            fix = NodeFix("Subtract it from one", [edit], Applicability.UNSAFE)
+            context.report(self, node, confidence=LIKELY, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:

@@ -4,8 +4,9 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, raises
 
+from .._operations import with_keyword
 from ._layouts import number
 from ._losses import loss_name
 
@@ -39,6 +40,9 @@ class CrossEntropyClassAxis(Rule):
     loss = nn.losses.cross_entropy(logits, targets, reduction="mean")
     ```
 
+    ## Fix safety
+    The fix names axis 1 as that of the classes. It is unsafe: the axes may have been exchanged for another reason.
+
     ## References
     - [cross_entropy](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.cross_entropy.html)
     """
@@ -46,6 +50,7 @@ class CrossEntropyClassAxis(Rule):
     code = "MLX328"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     calls = frozenset({"cross_entropy", "nll_loss"})
     message = "`nn.losses.{loss}` takes the classes from the last axis, and `{logits}` has them on axis 1"
 
@@ -56,7 +61,10 @@ class CrossEntropyClassAxis(Rule):
         logits = context.argument(node, 0, "logits", "inputs")
         array = context.array(logits)
         if logits is not None and array is not None and _classes_moved(array, context):
-            context.report(self, node, because=[logits], confidence=LIKELY, loss=name, logits=context.brief(logits))
+            fix = NodeFix("Name the axis", [with_keyword(node, "axis=1", context)], Applicability.UNSAFE)
+            context.report(
+                self, node, because=[logits], confidence=LIKELY, loss=name, logits=context.brief(logits), fix=fix
+            )
 
     @staticmethod
     def repro() -> Evidence:

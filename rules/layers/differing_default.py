@@ -6,8 +6,9 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
+from .._operations import with_keyword
 from .._shared import default_severity
 
 
@@ -61,6 +62,9 @@ class DifferingDefault(Rule):
     attention = nn.MultiHeadAttention(64, 4, bias=True)
     ```
 
+    ## Fix safety
+    The fix states PyTorch's default. It is unsafe: weights saved with the layer as it is have other names then.
+
     ## References
     - [MultiHeadAttention](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.MultiHeadAttention.html)
     - [Transformer](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Transformer.html)
@@ -69,6 +73,7 @@ class DifferingDefault(Rule):
     code = "MLX344"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     calls = frozenset(_DEFAULTS)
     message = "`nn.{layer}` has `{argument}={mlx}` by default, where PyTorch has `{argument}={torch}`: {effect}"
 
@@ -81,7 +86,7 @@ class DifferingDefault(Rule):
             if not context.arguments(node).starred and context.argument(node, default.position, default.name) is None:
                 context.report(
                     self, node, severity=default_severity(context), layer=layer, argument=default.name, mlx=default.mlx,
-                    torch=default.torch, effect=default.effect,
+                    torch=default.torch, effect=default.effect, fix=_stated(node, default, context),
                     repro={"layer": "TransformerEncoderLayer" if layer != "MultiHeadAttention" else layer},
                 )  # fmt: skip
 
@@ -99,3 +104,8 @@ class DifferingDefault(Rule):
             shown(nn.TransformerEncoderLayer(8, 2).norm_first is True, "norm_first is True"),
             shown(nn.TransformerEncoderLayer(8, 2, norm_first=False).norm_first is False, "norm_first is False"),
         )
+
+
+def _stated(node: cst.Call, default: Default, context: Context) -> NodeFix:
+    edit = with_keyword(node, f"{default.name}={default.torch}", context)
+    return NodeFix("State PyTorch's default", [edit], Applicability.UNSAFE)

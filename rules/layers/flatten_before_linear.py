@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import LIKELY
+from mlxlint.model.values import LIKELY, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from .._shared import default_severity
@@ -87,8 +87,20 @@ def _flattened(node: cst.CSTNode | None, context: Context) -> cst.BaseExpression
     if op not in ("reshape", "flatten") or (op == "reshape" and array.rank != 2):
         return None
     method = isinstance(call.func, cst.Attribute) and context.array(call.func.value) is not None
+    if op == "reshape" and _keeps_features(call, method, context):
+        return None
     source = call.func.value if method and isinstance(call.func, cst.Attribute) else call.args[0].value
     mapped = channels_last(source, context)
     if mapped is None or mapped.rank is None or (mapped.shape or ())[1:-1] == (1,) * (mapped.rank - 2):
         return None
     return source
+
+
+def _keeps_features(call: cst.Call, method: bool, context: Context) -> bool:
+    """Whether a reshape to ``(-1, channels)`` makes a row of each position, of features that stay in order."""
+    sizes: list[cst.BaseExpression] = [arg.value for arg in call.args[0 if method else 1 :]]
+    if len(sizes) == 1 and isinstance(sizes[0], (cst.Tuple, cst.List)):
+        sizes = [element.value for element in sizes[0].elements]
+    if len(sizes) != 2 or constant(context.value(sizes[0]), int) != -1:
+        return False
+    return isinstance(sizes[1], (cst.Name, cst.Attribute))

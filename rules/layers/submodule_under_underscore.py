@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from ._modules import Store, constructs_module, owns_parameters, stored_on_self
@@ -64,7 +65,7 @@ class SubmoduleUnderUnderscore(Rule):
         for name, _ in stored_on_self(node, context):
             if not name.startswith("_") or node.value is None or not owns_parameters(context.value(node.value)):
                 continue
-            if constructs_module(node.value, context):
+            if constructs_module(node.value, context) and not _is_loaded_apart(name, context):
                 context.report(self, node, because=[node.value], attribute=f"self.{name}")
 
     @staticmethod
@@ -78,3 +79,12 @@ class SubmoduleUnderUnderscore(Rule):
             shown(hidden.parameters() == {}, f"parameters(): {list(hidden.parameters())}"),
             shown("proj" in public.parameters(), f"parameters(): {list(public.parameters())}"),
         )
+
+
+def _is_loaded_apart(name: str, context: Context) -> bool:
+    """Whether the file gives the hidden layers weights of their own."""
+    methods = (call.func for call in context.module.calls if isinstance(call.func, cst.Attribute))
+    return any(
+        method.attr.value in ("load_weights", "update") and (dotted(method.value) or "").endswith(f".{name}")
+        for method in methods
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Optional
 
 import libcst as cst
 
@@ -25,7 +24,7 @@ class Compiled:
     code: FunctionCode
     options: dict[str, cst.BaseExpression]
 
-    def state(self, name: str, context: Context) -> Optional[Value]:
+    def state(self, name: str, context: Context) -> Value | None:
         """The value given as ``inputs`` or ``outputs``; None when nothing is."""
         return context.value(self.options[name]) if name in self.options else None
 
@@ -66,7 +65,7 @@ def _options(call: cst.Call) -> dict[str, cst.BaseExpression]:
     return {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
 
 
-def decorates(node: cst.BaseExpression, context: Context) -> Optional[dict[str, cst.BaseExpression]]:
+def decorates(node: cst.BaseExpression, context: Context) -> dict[str, cst.BaseExpression] | None:
     """The options with which a decorator compiles; None when it does something else."""
     if context.qualified(node) == COMPILE:
         return {}
@@ -77,7 +76,7 @@ def decorates(node: cst.BaseExpression, context: Context) -> Optional[dict[str, 
     return None
 
 
-def captures(value: Optional[Value]) -> Optional[list[Value]]:
+def captures(value: Value | None) -> list[Value] | None:
     """What a captured state holds, as a flat list; None when that is not known."""
     if value is None:
         return []

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -17,13 +15,13 @@ class AccumulatorNeverEvaluated(Rule):
     """A tree of arrays is carried from step to step and never evaluated
 
     ## What it does
-    Finds trees of arrays that are computed from their own last value, in a loop or by a method that is called in each step,
-    and that nothing evaluates: summed gradients of micro-batches, moving averages of the weights.
+    Finds trees of arrays that are computed from their own last value, in a loop or by a method that is called in
+    each step, and that nothing evaluates: summed gradients of micro-batches, moving averages of the weights.
 
     ## PyTorch and MLX
-    PyTorch adds in place. In MLX the sum is a graph. The sum of the gradients of micro-batches holds the activations of all
-    of them, so that accumulation saves no memory. A moving average lies on nobody's way: evaluating the model does not
-    evaluate it, and its graph holds the weights of every step.
+    PyTorch adds in place. In MLX the sum is a graph. The sum of the gradients of micro-batches holds the
+    activations of all of them, so that accumulation saves no memory. A moving average lies on nobody's way:
+    evaluating the model does not evaluate it, and its graph holds the weights of every step.
 
     ## Example
     ```python
@@ -77,30 +75,50 @@ class AccumulatorNeverEvaluated(Rule):
         code = context.module.functions.get(node)
         if code is None or code.owner is None or code.name.startswith("__") or code.owner.is_mlx_module:
             return
-        body = Body(node.body, context)
+        body = context.shared(Body, node.body)
+        if not any(path.startswith("self.") and body.feeds_itself(path) for path in body.dependencies):
+            return
         for statement, path, source in body.carried(directly=True):
             name = path.rpartition(".")[2]
             if not path.startswith("self.") or path.count(".") > 1 or not _is_average(source, body):
                 continue
-            if path in body.evaluated or _evaluated_somewhere(name, context) or context.enclosing(statement, cst.For, cst.While):
+            if (
+                path in body.evaluated
+                or _evaluated_somewhere(name, context)
+                or context.enclosing(statement, cst.For, cst.While)
+            ):
                 continue
             used = context.module.text.count(f"{code.owner.name}(") > 0
             context.report(
-                self, statement, because=[source], path=path, where=" here", severity=Severity.WARNING if used else Severity.INFO,
+                self,
+                statement,
+                because=[source],
+                path=path,
+                where=" here",
+                severity=Severity.WARNING if used else Severity.INFO,
                 fix=_evaluated(statement, path, context),
-            )  # fmt: skip
+            )
             return
 
     def _check_loop(self, loop: cst.For | cst.While, context: Context) -> None:
-        body = Body(loop_body(loop), context)
-        carried = [(s, p, v) for s, p, v in body.carried(directly=True) if isinstance(s, cst.Assign) and _is_sum(v, context)]
+        body = context.shared(Body, loop_body(loop))
+        carried = [
+            (s, p, v) for s, p, v in body.carried(directly=True) if isinstance(s, cst.Assign) and _is_sum(v, context)
+        ]
         if not carried or is_short(loop, context) or is_forward(loop, context) or body.yields:
             return
         if body.updates and not body.evaluates():
             return  # nothing at all is evaluated, which is another finding
         for statement, path, source in carried:
             if path not in body.evaluated and context.enclosing(statement, cst.For, cst.While) is loop:
-                context.report(self, statement, because=[source], path=path, where=" in this loop", fix=_evaluated(statement, path, context))
+                context.report(
+                    self,
+                    statement,
+                    because=[source],
+                    path=path,
+                    where=" in this loop",
+                    fix=_evaluated(statement, path, context),
+                )
 
     @staticmethod
     def repro(steps: int = 20) -> Evidence:
@@ -118,7 +136,10 @@ class AccumulatorNeverEvaluated(Rule):
             return graph_size(average["w"])
 
         kept, evaluated = edges(False), edges(True)
-        return Evidence(shown(kept > steps, f"after {steps} steps: a graph of {kept} edges"), shown(evaluated < 3, f"{evaluated} edges"))
+        return Evidence(
+            shown(kept > steps, f"after {steps} steps: a graph of {kept} edges"),
+            shown(evaluated < 3, f"{evaluated} edges"),
+        )
 
 
 def _is_tree(value: Value) -> bool:
@@ -128,15 +149,19 @@ def _is_tree(value: Value) -> bool:
 def _is_sum(source: cst.BaseExpression, context: Context) -> bool:
     """Whether a tree is computed leaf by leaf, rather than put together from parts."""
     return _is_tree(context.value(source)) and not any(
-        isinstance(node, cst.Call) and (context.callee(node) or "") in ("mlx.utils.tree_merge", "mlx.utils.tree_unflatten")
+        isinstance(node, cst.Call)
+        and (context.callee(node) or "") in ("mlx.utils.tree_merge", "mlx.utils.tree_unflatten")
         for node in tree.walk(source)
     )
 
 
 def _is_average(source: cst.BaseExpression, body: Body) -> bool:
     """Whether a new value mixes a tree with a model's parameters."""
-    return _is_tree(body.context.value(source)) and any(
-        isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in ("parameters", "trainable_parameters")
+    value = body.context.value(source)
+    return any(isinstance(member, Tree) and member.kind != "state" for member in members(value)) and any(
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and node.func.attr.value in ("parameters", "trainable_parameters")
         for node in tree.walk(source)
     )
 
@@ -150,7 +175,7 @@ def _evaluated_somewhere(name: str, context: Context) -> bool:
     )
 
 
-def _evaluated(statement: cst.CSTNode, path: str, context: Context) -> Optional[NodeFix]:
+def _evaluated(statement: cst.CSTNode, path: str, context: Context) -> NodeFix | None:
     mx = context.alias("mlx.core")
     if mx is None or not isinstance(statement, cst.Assign):
         return None

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model import tree
 from mlxlint.model.values import UNKNOWN, Function, Instance, Name, Partial, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from ..training._gradients import is_module
-from ..training._step import MODEL_LIKE, SCOPES, Body, forced, holds_arrays
+from ..training._step import MODEL_LIKE, Body, forced, holds_arrays
+from ._statements import blocks_before
 
 CLOCKS = frozenset(
-    f"time.{name}" for name in "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns".split()
+    f"time.{name}"
+    for name in "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time process_time_ns".split()
 )
 
 
@@ -21,13 +20,14 @@ class ClockStoppedEarly(Rule):
     """The clock is stopped before anything was computed
 
     ## What it does
-    Finds two readings of a clock in one function with MLX computations between them and nothing that waits for their results:
-    no `mx.eval`, no `item()`, no conversion. `mx.synchronize()` alone and `mx.async_eval` alone do not count.
+    Finds two readings of a clock in one function with MLX computations between them and nothing that waits for
+    their results: no `mx.eval`, no `item()`, no conversion. `mx.synchronize()` alone and `mx.async_eval` alone do
+    not count.
 
     ## PyTorch and MLX
-    PyTorch computes when it is called; on a GPU `torch.cuda.synchronize()` waits for it. MLX has only recorded the work when
-    the call returns. `mx.synchronize()` waits for what was submitted, and nothing was; `mx.async_eval` submits and does not
-    wait. The time measured is that of building a graph.
+    PyTorch computes when it is called; on a GPU `torch.cuda.synchronize()` waits for it. MLX has only recorded the
+    work when the call returns. `mx.synchronize()` waits for what was submitted, and nothing was; `mx.async_eval`
+    submits and does not wait. The time measured is that of building a graph.
 
     ## Example
     ```python
@@ -67,13 +67,10 @@ class ClockStoppedEarly(Rule):
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         if not isinstance(node.operator, cst.Subtract) or not isinstance(node.right, cst.Name):
             return
-        stop = _clock(node.left, context)
-        if stop is None:
+        if not isinstance(node.left, cst.Call) or context.callee(node.left) not in CLOCKS:
             return
-        between = _between(node.right.value, stop, node, context)
-        if not between:
-            return
-        bodies = [Body(statement, context) for statement in between]
+        between = _between(node.right.value, node, context)
+        bodies = [context.shared(Body, statement) for statement in between]
         work = next((call for body in bodies for call in _work(body, context)), None)
         if work is None:
             return
@@ -84,9 +81,15 @@ class ClockStoppedEarly(Rule):
             for call, called, module in calls
         )
         submitted = "mlx.core.async_eval" in named
-        if waits or (submitted and "mlx.core.synchronize" in named) or any(_reads(body) for body in bodies):
+        if waits or (submitted and "mlx.core.synchronize" in named) or any(body.reads() for body in bodies):
             return
-        but = ": `mx.async_eval` does not wait" if submitted else ", and `mx.synchronize` computes nothing" if "mlx.core.synchronize" in named else ""
+        but = (
+            ": `mx.async_eval` does not wait"
+            if submitted
+            else ", and `mx.synchronize` computes nothing"
+            if "mlx.core.synchronize" in named
+            else ""
+        )
         context.report(self, node, because=[("this is only recorded", work)], work=context.brief(work), but=but)
 
     @staticmethod
@@ -105,79 +108,67 @@ class ClockStoppedEarly(Rule):
         mx.eval(y)
         computed = time.perf_counter() - start
         return Evidence(
-            shown(recorded < computed / 3, f"{recorded * 1e3:.3f} ms before evaluation"), shown(computed > 0, f"{computed * 1e3:.3f} ms with it")
+            shown(recorded < computed / 3, f"{recorded * 1e3:.3f} ms before evaluation"),
+            shown(computed > 0, f"{computed * 1e3:.3f} ms with it"),
         )
-
-
-def _clock(node: cst.BaseExpression, context: Context) -> Optional[cst.CSTNode]:
-    """The reading of a clock behind an expression: a call, or the assignment of the name that holds it."""
-    if isinstance(node, cst.Call):
-        return node if context.callee(node) in CLOCKS else None
-    return None
 
 
 def _reading(statement: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a statement is ``name = time.perf_counter()``."""
-    if not isinstance(statement, cst.Assign) or not isinstance(statement.value, cst.Call) or context.callee(statement.value) not in CLOCKS:
+    if (
+        not isinstance(statement, cst.Assign)
+        or not isinstance(statement.value, cst.Call)
+        or context.callee(statement.value) not in CLOCKS
+    ):
         return False
     return any(isinstance(target.target, cst.Name) and target.target.value == name for target in statement.targets)
 
 
-def _flat(block: object) -> list[cst.CSTNode]:
-    """The statements of a block, those that share a line one by one."""
-    found: list[cst.CSTNode] = []
-    for line in block if isinstance(block, (list, tuple)) else ():
-        found += line.body if isinstance(line, cst.SimpleStatementLine) else [line]
-    return found
-
-
-def _holds(statement: cst.CSTNode, node: cst.CSTNode) -> bool:
-    return not isinstance(statement, cst.BaseCompoundStatement) and any(part is node for part in tree.walk(statement))
-
-
-def _between(name: str, stop: cst.CSTNode, node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
-    """The statements between ``name = clock()`` and the statement that reads the clock again, in one block."""
-    last = context.statement(node)
-    block = context.parent(last)
-    while block is not None and not isinstance(block, SCOPES):
-        statements = _flat(getattr(block, "body", None))
-        end = next((i for i, statement in enumerate(statements) if statement is last or _holds(statement, node)), None)
-        if end is not None:
-            starts = [i for i in range(end) if _reading(statements[i], name, context)]
-            if starts:
-                return statements[starts[-1] + 1 : end]
-        last, block = block, context.parent(block)
-        while block is not None and not isinstance(getattr(block, "body", None), (list, tuple)):
-            last, block = block, context.parent(block)
+def _between(name: str, node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
+    """The statements between ``name = clock()`` and the one that reads the clock again."""
+    for statements in blocks_before(node, context):
+        starts = [i for i, statement in enumerate(statements) if _reading(statement, name, context)]
+        if starts:
+            return statements[starts[-1] + 1 :]
     return []
 
 
 def _work(body: Body, context: Context) -> list[cst.BaseExpression]:
     """The expressions in a statement that compute arrays."""
-    return [node for node in body.nodes if isinstance(node, (cst.Call, cst.BinaryOperation)) and _is_work(node, context)]
+    return [
+        node for node in body.nodes if isinstance(node, (cst.Call, cst.BinaryOperation)) and _is_work(node, context)
+    ]
 
 
 def _is_work(node: cst.Call | cst.BinaryOperation, context: Context) -> bool:
     array = holds_arrays(context.value(node))
     if isinstance(node, cst.BinaryOperation):
         return array
-    return array and _computes(context.called(node)) or _is_likely_model(node, context)
+    return (array and _computes(context.called(node))) or _is_likely_model(node, context)
 
 
 def _is_likely_model(node: cst.Call, context: Context) -> bool:
     """Whether something that is called like a model is given an array."""
-    name = node.func.value if isinstance(node.func, cst.Name) else node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+    name = (
+        node.func.value
+        if isinstance(node.func, cst.Name)
+        else node.func.attr.value
+        if isinstance(node.func, cst.Attribute)
+        else ""
+    )
     called = context.called(node)
-    if not (called is UNKNOWN and MODEL_LIKE.search(str(name)) or isinstance(called, Instance) and is_module(called)):
+    if not (
+        (called is UNKNOWN and MODEL_LIKE.search(str(name))) or (isinstance(called, Instance) and is_module(called))
+    ):
         return False
     return any(as_array(context.value(arg.value)) is not None for arg in node.args)
 
 
 def _computes(called: Value) -> bool:
     if isinstance(called, Name):
-        return called.name.startswith("mlx.") and called.name not in ("mlx.core.array", "mlx.core.zeros", "mlx.core.ones")
+        return called.name.startswith("mlx.") and called.name not in (
+            "mlx.core.array",
+            "mlx.core.zeros",
+            "mlx.core.ones",
+        )
     return isinstance(called, (Function, Partial)) or (isinstance(called, Instance) and is_module(called))
-
-
-def _reads(body: Body) -> bool:
-    return any(True for _ in body._tested(body.nodes))

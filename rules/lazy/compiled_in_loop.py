@@ -14,7 +14,8 @@ class CompiledInLoop(Rule):
     """A function is compiled anew in each pass or call
 
     ## What it does
-    Finds `mx.compile(...)` in the body of a loop, and `mx.compile(f)(x)`, compiled and called at once, in a function.
+    Finds `mx.compile(...)` in the body of a loop, and `mx.compile(f)(x)`, compiled and called at once, in a
+    function.
 
     ## PyTorch and MLX
     `mx.compile` returns a new compiled function, which traces and compiles at its first call. Made in each pass, it
@@ -77,7 +78,8 @@ class CompiledInLoop(Rule):
         for _ in range(passes):
             mx.eval(compiled(mx.ones((2,))))
         return Evidence(
-            shown(anew == passes, f"{anew} traces in {passes} passes"), shown(len(traces) - anew == 1, f"compiled once: {len(traces) - anew} trace")
+            shown(anew == passes, f"{anew} traces in {passes} passes"),
+            shown(len(traces) - anew == 1, f"compiled once: {len(traces) - anew} trace"),
         )
 
 
@@ -89,7 +91,10 @@ def _is_iterated(node: cst.CSTNode, loop: cst.CSTNode, context: Context) -> bool
 
 def _is_kept(node: cst.Call, context: Context) -> bool:
     """Whether a compiled function is stored for later, one for each pass, or made under a condition."""
-    if context.enclosing(node, cst.If) is not None or context.enclosing(node, cst.ListComp, cst.DictComp, cst.GeneratorExp) is not None:
+    if (
+        context.enclosing(node, cst.If) is not None
+        or context.enclosing(node, cst.ListComp, cst.DictComp, cst.GeneratorExp) is not None
+    ):
         return True
     parent = context.parent(node)
     if isinstance(parent, cst.Assign):

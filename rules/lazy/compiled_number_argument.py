@@ -14,12 +14,12 @@ class CompiledNumberArgument(Rule):
     """A compiled function is called with a Python number that changes
 
     ## What it does
-    Finds calls of compiled functions with an `int` or `float` that is another one in each pass of the loop around, or in each
-    call of the method around.
+    Finds calls of compiled functions with an `int` or `float` that is another one in each pass of the loop around,
+    or in each call of the method around.
 
     ## PyTorch and MLX
-    `torch.compile` makes a changing number a variable. In MLX a Python number is a constant of the trace: the function
-    is traced and compiled again for each new value. A number in an array is an input like any other.
+    `torch.compile` makes a changing number a variable. In MLX a Python number is a constant of the trace: the
+    function is traced and compiled again for each new value. A number in an array is an input like any other.
 
     ## Example
     ```python
@@ -42,8 +42,8 @@ class CompiledNumberArgument(Rule):
     ```
 
     ## Fix safety
-    The fix puts the number into an array. It is unsafe: an array of float32 can change the result's dtype, and Python
-    conditions on the number no longer work.
+    The fix puts the number into an array. It is unsafe: an array of float32 can change the result's dtype, and
+    Python conditions on the number no longer work.
 
     ## References
     - [Compilation](https://ml-explore.github.io/mlx/build/html/usage/compile.html)
@@ -65,7 +65,9 @@ class CompiledNumberArgument(Rule):
         changing = _changing(node, context) if numbers else set()
         for arg in numbers:
             if paths(arg.value) & changing:
-                context.report(self, arg.value, because=[arg.value], argument=context.brief(arg.value), fix=_fix(arg, context))
+                context.report(
+                    self, arg.value, because=[arg.value], argument=context.brief(arg.value), fix=_fix(arg, context)
+                )
 
     @staticmethod
     def repro(calls: int = 5) -> Evidence:
@@ -84,13 +86,16 @@ class CompiledNumberArgument(Rule):
         for i in range(calls):
             mx.eval(compiled(mx.ones((2,)), mx.array(1 / (i + 1))))
         return Evidence(
-            shown(numbers == calls, f"{numbers} traces for {calls} numbers"), shown(len(traces) - numbers == 1, f"{len(traces) - numbers} for arrays")
+            shown(numbers == calls, f"{numbers} traces for {calls} numbers"),
+            shown(len(traces) - numbers == 1, f"{len(traces) - numbers} for arrays"),
         )
 
 
 def _is_number(arg: cst.Arg, context: Context) -> bool:
     value = context.value(arg.value)
-    return isinstance(value, Scalar) and scalar_type(value) in ("int", "float") and value.dim is None or _is_counter(value, arg)
+    return (isinstance(value, Scalar) and scalar_type(value) in ("int", "float") and value.dim is None) or _is_counter(
+        value, arg
+    )
 
 
 def _is_counter(value: object, arg: cst.Arg) -> bool:
@@ -100,15 +105,21 @@ def _is_counter(value: object, arg: cst.Arg) -> bool:
 
 def _changing(node: cst.Call, context: Context) -> set[str]:
     """The paths that have another value in each pass of the loop around, or count up in the method around."""
-    loop = context.enclosing(node, cst.For, cst.While)
+    loop: cst.For | cst.While | None = context.enclosing(node, cst.For, cst.While)  # type: ignore[assignment]
     if loop is not None:
-        body, start = Body(loop_body(loop), context), loop_names(loop)
+        body, start = context.shared(Body, loop_body(loop)), loop_names(loop)
     else:
         code = context.enclosing_function(node)
         if code is None or not isinstance(code.node, cst.FunctionDef):
             return set()
-        body, start = Body(code.node.body, context), set()
-    start |= {path for part in body.nodes if isinstance(part, cst.AugAssign) for path in paths(part.target) if loop is not None or "." in path}
+        body, start = context.shared(Body, code.node.body), set()
+    start |= {
+        path
+        for part in body.nodes
+        if isinstance(part, cst.AugAssign)
+        for path in paths(part.target)
+        if loop is not None or "." in path
+    }
     changing = set(start)
     for _ in range(len(body.dependencies)):
         more = {path for path, sources in body.dependencies.items() if sources & changing} - changing
@@ -122,4 +133,8 @@ def _fix(arg: cst.Arg, context: Context) -> NodeFix | None:
     mx = context.alias("mlx.core")
     if mx is None:
         return None
-    return NodeFix("Put the number into an array", [Replace(arg.value, f"{mx}.array({context.text(arg.value)})")], Applicability.UNSAFE)
+    return NodeFix(
+        "Put the number into an array",
+        [Replace(arg.value, f"{mx}.array({context.text(arg.value)})")],
+        Applicability.UNSAFE,
+    )

@@ -14,8 +14,9 @@ class CompiledStateCopy(CompiledRule):
     Finds `model.parameters()` and `model.trainable_parameters()` among the `inputs` or `outputs` of `mx.compile`.
 
     ## PyTorch and MLX
-    `inputs` and `outputs` must be the containers in which the function finds and leaves its arrays. `parameters()` makes a
-    new dict each time: what the model holds is not captured, and the call raises. `model.state` is the model's own.
+    `inputs` and `outputs` must be the containers in which the function finds and leaves its arrays. `parameters()`
+    makes a new dict each time: what the model holds is not captured, and the call raises. `model.state` is the
+    model's own.
 
     ## Example
     ```python

@@ -11,13 +11,13 @@ class CompiledWithoutState(CompiledRule):
     """A compiled step updates a model that it does not capture
 
     ## What it does
-    Finds functions compiled without `inputs` or `outputs` that call `optimizer.update`, themselves or through functions they
-    call.
+    Finds functions compiled without `inputs` or `outputs` that call `optimizer.update`, themselves or through
+    functions they call.
 
     ## PyTorch and MLX
-    `torch.compile` follows what a step does to the model. `mx.compile` sees arguments and results only: what a function finds
-    around itself is a constant, and what it writes there is a placeholder of the trace. The model does not train, and
-    reading its weights afterwards raises. The state must be named as `inputs` and as `outputs`.
+    `torch.compile` follows what a step does to the model. `mx.compile` sees arguments and results only: what a
+    function finds around itself is a constant, and what it writes there is a placeholder of the trace. The model
+    does not train, and reading its weights afterwards raises. The state must be named as `inputs` and as `outputs`.
 
     ## Example
     ```python
@@ -71,7 +71,9 @@ class CompiledWithoutState(CompiledRule):
         missing = [name for name in ("inputs", "outputs") if name not in compiled.options]
         if not missing or not any(is_update(called) for _, called in called_in(compiled, context)):
             return
-        context.report(self, compiled.node, function=compiled.code.name, missing=" and ".join(f"`{name}`" for name in missing))
+        context.report(
+            self, compiled.node, function=compiled.code.name, missing=" and ".join(f"`{name}`" for name in missing)
+        )
 
     @staticmethod
     def repro() -> Evidence:

@@ -15,8 +15,8 @@ class EvaluationResultUsed(Rule):
     Finds `x = mx.eval(y)` and other uses of what `mx.eval` and `mx.async_eval` return.
 
     ## PyTorch and MLX
-    `mx.eval` evaluates its arguments in place and returns `None`; so does `mx.async_eval`, which is no future to wait for. In
-    PyTorch `model.eval()` returns the model.
+    `mx.eval` evaluates its arguments in place and returns `None`; so does `mx.async_eval`, which is no future to
+    wait for. In PyTorch `model.eval()` returns the model.
 
     ## Example
     ```python
@@ -52,7 +52,10 @@ class EvaluationResultUsed(Rule):
         parent = context.parent(node)
         if isinstance(parent, cst.Arg):
             parent = context.parent(parent)
-        used = isinstance(parent, (cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Attribute, cst.BinaryOperation, cst.Subscript, cst.Call))
+        used = isinstance(
+            parent,
+            (cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Attribute, cst.BinaryOperation, cst.Subscript, cst.Call),
+        )
         if used and parent is not None:
             context.report(self, node, function=callee.rpartition(".")[2])
 

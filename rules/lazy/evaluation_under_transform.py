@@ -24,12 +24,12 @@ class EvaluationUnderTransform(CompiledRule):
     """An array is looked at inside a compiled or vectorised function
 
     ## What it does
-    Finds `item()`, `tolist()`, `float()`, `print`, `mx.eval`, conversions to NumPy, f-strings, and `if`, `while` and `assert` on an array, in
-    functions given to `mx.compile` or `mx.vmap` and in what these call.
+    Finds `item()`, `tolist()`, `float()`, `print`, `mx.eval`, conversions to NumPy, f-strings, and `if`, `while`
+    and `assert` on an array, in functions given to `mx.compile` or `mx.vmap` and in what these call.
 
     ## PyTorch and MLX
-    `torch.compile` breaks the graph where a value is looked at. MLX calls the function once, with placeholders that have a shape
-    and no value: looking at one raises `ValueError`.
+    `torch.compile` breaks the graph where a value is looked at. MLX calls the function once, with placeholders that
+    have a shape and no value: looking at one raises `ValueError`.
 
     ## Example
     ```python
@@ -80,10 +80,16 @@ class EvaluationUnderTransform(CompiledRule):
             here = module is context.module
             what = " ".join(module.tree.code_for_node(node).split())
             context.report(
-                self, node if here else place, because=[] if here else [("it is called from here", place)], transform=transform,
-                confidence=None if here else Confidence.POSSIBLE,  # on which of its paths a helper elsewhere is run is not seen
-                what=what if len(what) <= 40 else what[:39] + "…", repro={"transform": transform},
-            )  # fmt: skip
+                self,
+                node if here else place,
+                because=[] if here else [("it is called from here", place)],
+                transform=transform,
+                confidence=None
+                if here
+                else Confidence.POSSIBLE,  # on which of its paths a helper elsewhere is run is not seen
+                what=what if len(what) <= 40 else what[:39] + "…",
+                repro={"transform": transform},
+            )
 
     @staticmethod
     def repro(transform: Literal["compile", "vmap"] = "compile") -> Evidence:
@@ -122,5 +128,9 @@ def _call_looks(call: cst.Call, called: Value, module: ModuleCode) -> bool:
     name = called.name
     if name in METHODS or name in EVAL:
         return True
-    converts = name in NUMBERS or name in TEXT or (name.startswith("numpy.") and name.rpartition(".")[2] in ("array", "asarray"))
+    converts = (
+        name in NUMBERS
+        or name in TEXT
+        or (name.startswith("numpy.") and name.rpartition(".")[2] in ("array", "asarray"))
+    )
     return converts and any(_is_array(arg.value, module) for arg in call.args)

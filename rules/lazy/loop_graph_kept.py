@@ -14,13 +14,14 @@ class LoopGraphKept(Rule):
     """A loop around a model carries arrays along and never evaluates them
 
     ## What it does
-    Finds loops that call one model again and again, feed an array from pass to pass or add to one, and evaluate nothing:
-    decoding, sampling, sliding windows, sums of losses over a data set. Loops in a layer's forward pass, loops over a
-    model's layers and loops without an update of a model are told apart. It is a note: the caller may have few passes.
+    Finds loops that call one model again and again, feed an array from pass to pass or add to one, and evaluate
+    nothing: decoding, sampling, sliding windows, sums of losses over a data set. Loops in a layer's forward pass,
+    loops over a model's layers and loops without an update of a model are told apart. It is a note: the caller may
+    have few passes.
 
     ## PyTorch and MLX
-    PyTorch computes in each pass. MLX records all passes into one graph, which holds every pass's activations until the
-    result is looked at: memory grows with the number of passes.
+    PyTorch computes in each pass. MLX records all passes into one graph, which holds every pass's activations until
+    the result is looked at: memory grows with the number of passes.
 
     ## Example
     ```python
@@ -61,11 +62,18 @@ class LoopGraphKept(Rule):
         self._check(node, context)
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
-        body = Body(loop_body(loop), context)
+        body = context.shared(Body, loop_body(loop))
         if not body.calls_model:
             return
         carried = list(body.carried())
-        if not carried or is_short(loop, context) or is_forward(loop, context) or body.yields or body.updates or body.evaluates():
+        if (
+            not carried
+            or is_short(loop, context)
+            or is_forward(loop, context)
+            or body.yields
+            or body.updates
+            or body.evaluates()
+        ):
             return
         names = loop_names(loop)
         for statement, path, source in carried:
@@ -89,4 +97,7 @@ class LoopGraphKept(Rule):
             return graph_size(x)
 
         kept, evaluated = edges(False), edges(True)
-        return Evidence(shown(kept > passes, f"after {passes} passes: a graph of {kept} edges"), shown(evaluated < 3, f"{evaluated} edges"))
+        return Evidence(
+            shown(kept > passes, f"after {passes} passes: a graph of {kept} edges"),
+            shown(evaluated < 3, f"{evaluated} edges"),
+        )

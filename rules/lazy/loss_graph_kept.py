@@ -14,12 +14,13 @@ class LossGraphKept(Rule):
     """Losses are collected in a training loop and not evaluated there
 
     ## What it does
-    Finds `losses.append(loss)`, `total += loss` and the like in a training loop whose evaluations do not include the loss.
+    Finds `losses.append(loss)`, `total += loss` and the like in a training loop whose evaluations do not include
+    the loss.
 
     ## PyTorch and MLX
-    `mx.eval(model.parameters(), optimizer.state)` computes what the new parameters need. The value of the loss itself is not
-    among that: each collected loss keeps the graph of its forward pass, with all activations, until it is looked at.
-    PyTorch has the same leak with `total += loss`, and the same remedy.
+    `mx.eval(model.parameters(), optimizer.state)` computes what the new parameters need. The value of the loss
+    itself is not among that: each collected loss keeps the graph of its forward pass, with all activations, until
+    it is looked at. PyTorch has the same leak with `total += loss`, and the same remedy.
 
     ## Example
     ```python
@@ -75,7 +76,7 @@ class LossGraphKept(Rule):
         self._check(node, context)
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
-        body = Body(loop_body(loop), context)
+        body = context.shared(Body, loop_body(loop))
         losses = _losses(body)
         if not losses or is_short(loop, context) or body.yields:
             return
@@ -83,7 +84,12 @@ class LossGraphKept(Rule):
             return  # nothing at all is evaluated, which is another finding
         for statement, path, source in body.carried():
             kept = paths(source) & losses - body.evaluated
-            if not kept or path in body.evaluated or not holds_arrays(context.value(source)) or context.enclosing(statement, cst.For, cst.While) is not loop:
+            if (
+                not kept
+                or path in body.evaluated
+                or not holds_arrays(context.value(source))
+                or context.enclosing(statement, cst.For, cst.While) is not loop
+            ):
                 continue
             fix = None
             if isinstance(source, cst.Name) and as_array(context.value(source)) is not None:
@@ -116,7 +122,11 @@ def _losses(body: Body) -> set[str]:
     """The names that hold the value of a differentiated function."""
     found: set[str] = set()
     for node in body.nodes:
-        if isinstance(node, cst.Assign) and isinstance(node.value, cst.Call) and is_gradient_call(body.context.called(node.value)):
+        if (
+            isinstance(node, cst.Assign)
+            and isinstance(node.value, cst.Call)
+            and is_gradient_call(body.context.called(node.value))
+        ):
             target = node.targets[0].target
             if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == 2:
                 found |= paths(target.elements[0].value)

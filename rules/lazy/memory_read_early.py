@@ -9,6 +9,7 @@ from mlxlint.model.values import Name
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from ..training._step import EVAL, Body, forced, holds_arrays
+from ._statements import blocks_before
 
 READERS = frozenset({"get_peak_memory", "get_active_memory"})
 
@@ -17,11 +18,12 @@ class MemoryReadEarly(Rule):
     """The memory is read before anything was computed
 
     ## What it does
-    Finds `mx.get_peak_memory()` and `mx.get_active_memory()` after computations in the same block that nothing has evaluated.
+    Finds `mx.get_peak_memory()` and `mx.get_active_memory()` after computations in the same block that nothing has
+    evaluated.
 
     ## PyTorch and MLX
-    PyTorch has allocated what it computes when a call returns. MLX has only recorded the work: the number read is that of
-    before.
+    PyTorch has allocated what it computes when a call returns. MLX has only recorded the work: the number read is
+    that of before.
 
     ## Example
     ```python
@@ -57,17 +59,17 @@ class MemoryReadEarly(Rule):
         callee = context.callee(node) or ""
         if not callee.startswith("mlx.core."):
             return
-        statement = context.statement(node)
-        statements = list(getattr(context.parent(statement), "body", ()))
-        if statement not in statements:
-            return
-        before = statements[: statements.index(statement)]
+        before = next(iter(blocks_before(node, context)), [])
         begins = [i for i, earlier in enumerate(before) if _resets(earlier, context)]
-        bodies = [Body(earlier, context) for earlier in before[begins[-1] + 1 :]] if begins else []
+        bodies = [context.shared(Body, earlier) for earlier in before[begins[-1] + 1 :]] if begins else []
         work = next((found for body in bodies for found in _work(body, context)), None)
-        if work is None or any(forced(*call) or getattr(call[1], "name", "") in EVAL for body in bodies for call in body.calls):
+        if work is None or any(
+            forced(*call) or getattr(call[1], "name", "") in EVAL for body in bodies for call in body.calls
+        ):
             return
-        context.report(self, node, because=[("this is only recorded", work)], reader=context.brief(node), work=context.brief(work))
+        context.report(
+            self, node, because=[("this is only recorded", work)], reader=context.brief(node), work=context.brief(work)
+        )
 
     @staticmethod
     def repro(size: int = 256) -> Evidence:
@@ -80,7 +82,8 @@ class MemoryReadEarly(Rule):
         mx.eval(y)
         computed = mx.get_peak_memory() - before
         return Evidence(
-            shown(recorded < 4 * size, f"{recorded} bytes before evaluation"), shown(computed >= 4 * size * size, f"{computed} bytes after it")
+            shown(recorded < 4 * size, f"{recorded} bytes before evaluation"),
+            shown(computed >= 4 * size * size, f"{computed} bytes after it"),
         )
 
 

@@ -18,8 +18,8 @@ class ModuleGivenToCompiled(Rule):
     Finds calls of compiled functions that are given a module or an optimizer.
 
     ## PyTorch and MLX
-    The arguments of a compiled function are arrays, constants, and lists, tuples and dicts of these. A module is a dict, and
-    arrives in the function as a plain one, which cannot be called. Other objects are refused.
+    The arguments of a compiled function are arrays, constants, and lists, tuples and dicts of these. A module is a
+    dict, and arrives in the function as a plain one, which cannot be called. Other objects are refused.
 
     ## Example
     ```python

@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, shown
 
 from ..training._step import Body, is_short, is_update, loop_body, paths
@@ -13,11 +14,13 @@ class OptimizerStateLeftLazy(Rule):
     """A training loop evaluates the model and not the optimizer's state
 
     ## What it does
-    Finds training loops whose only evaluation of the step is `mx.eval(model.parameters())` or `mx.eval(model.state)`.
+    Finds training loops whose only evaluation of the step is `mx.eval(model.parameters())` or
+    `mx.eval(model.state)`.
 
     ## PyTorch and MLX
-    An optimizer counts its updates in an array. One without schedule and bias correction never reads the count, so that evaluating
-    the model does not evaluate it: its graph grows by a few nodes with each step, until something reads it.
+    An optimizer counts its updates in an array. One without schedule and bias correction never reads the count, so
+    that evaluating the model does not evaluate it: its graph grows by a few nodes with each step, until something
+    reads it.
 
     ## Example
     ```python
@@ -69,7 +72,7 @@ class OptimizerStateLeftLazy(Rule):
         self._check(node, context)
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
-        body = Body(loop_body(loop), context)
+        body = context.shared(Body, loop_body(loop))
         own = [node for node in body.nodes if isinstance(node, cst.Call)]
         updates = [node for node in own if is_update(context.called(node)) and len(node.args) == 2]
         evaluations = [node for node in own if context.callee(node) == "mlx.core.eval" and node.args]
@@ -78,12 +81,19 @@ class OptimizerStateLeftLazy(Rule):
         update, evaluation = updates[0], evaluations[0]
         if not isinstance(update.func, cst.Attribute) or context.enclosing(update, cst.For, cst.While) is not loop:
             return
-        optimizer, model = context.text(update.func.value), paths(update.args[0].value)
+        optimizer, model = dotted(update.func.value), paths(update.args[0].value)
         mentioned = paths(evaluation)
-        if not model & mentioned or optimizer in mentioned or not _names_model_only(evaluation, context):
+        if (
+            optimizer is None
+            or not model & mentioned
+            or optimizer in mentioned
+            or not _names_model_only(evaluation, context)
+        ):
             return
         fix = NodeFix(
-            "Evaluate the optimizer's state", [Insert(evaluation.args[-1], f", {optimizer}.state", after=True)], Applicability.SAFE
+            "Evaluate the optimizer's state",
+            [Insert(evaluation.args[-1], f", {optimizer}.state", after=True)],
+            Applicability.SAFE,
         )
         context.report(self, evaluation, because=[("it is updated here", update)], optimizer=optimizer, fix=fix)
 
@@ -101,11 +111,16 @@ class OptimizerStateLeftLazy(Rule):
             return graph_size(optimizer.step)
 
         left, evaluated = edges(False), edges(True)
-        return Evidence(shown(left >= steps, f"after {steps} steps the count hangs on {left} edges"), shown(evaluated < 3, f"{evaluated} edges"))
+        return Evidence(
+            shown(left >= steps, f"after {steps} steps the count hangs on {left} edges"),
+            shown(evaluated < 3, f"{evaluated} edges"),
+        )
 
 
 def _names_model_only(evaluation: cst.Call, context: Context) -> bool:
     """Whether everything evaluated is written out, so that the optimizer cannot be among it."""
     return all(
-        isinstance(arg.value, (cst.Call, cst.Attribute)) or context.array(arg.value) is not None for arg in evaluation.args if not arg.star
+        isinstance(arg.value, (cst.Call, cst.Attribute)) or context.array(arg.value) is not None
+        for arg in evaluation.args
+        if not arg.star
     ) and not any(arg.star for arg in evaluation.args)

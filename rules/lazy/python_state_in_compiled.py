@@ -20,12 +20,13 @@ class PythonStateInCompiled(CompiledRule):
     """Python's own random numbers, clocks and counters in a compiled function stand still
 
     ## What it does
-    Finds draws from `random` and `numpy.random`, readings of the clock, and counters (`self.calls += 1`, names declared
-    `global` or `nonlocal`) in the body of a compiled function. Counters of traces and attributes of classes are left alone.
+    Finds draws from `random` and `numpy.random`, readings of the clock, and counters (`self.calls += 1`, names
+    declared `global` or `nonlocal`) in the body of a compiled function. Counters of traces and attributes of
+    classes are left alone.
 
     ## PyTorch and MLX
-    The Python code of a compiled function runs when it is traced, once for each kind of input. What it draws then is a
-    constant afterwards, and what it counts is the traces.
+    The Python code of a compiled function runs when it is traced, once for each kind of input. What it draws then
+    is a constant afterwards, and what it counts is the traces.
 
     ## Example
     ```python
@@ -77,7 +78,8 @@ class PythonStateInCompiled(CompiledRule):
         first, second = still(x).item(), still(x).item()
         drawn = mx.compile(lambda x: x * mx.random.uniform(), inputs=mx.random.state, outputs=mx.random.state)
         return Evidence(
-            shown(first == second, f"{first:.3f} in both calls"), shown(drawn(x).item() != drawn(x).item(), "mx.random draws anew")
+            shown(first == second, f"{first:.3f} in both calls"),
+            shown(drawn(x).item() != drawn(x).item(), "mx.random draws anew"),
         )
 
 

@@ -15,13 +15,13 @@ class ShapelessOnShape(CompiledRule):
     """A function compiled with `shapeless=True` reads the shape of its input
 
     ## What it does
-    Finds `x.shape[i]`, `x.size` and `len(x)` of an argument in functions compiled with `shapeless=True`, except of axes that
-    a constant shape fixes.
+    Finds `x.shape[i]`, `x.size` and `len(x)` of an argument in functions compiled with `shapeless=True`, except of
+    axes that a constant shape fixes.
 
     ## PyTorch and MLX
-    With `shapeless=True` the function is not traced again for another shape. Its Python code runs once: sizes that it reads, the
-    loops and branches built on them, and the arrays made with them stay those of the first call. The results for other shapes
-    are wrong, or memory is read beyond its end.
+    With `shapeless=True` the function is not traced again for another shape. Its Python code runs once: sizes that
+    it reads, the loops and branches built on them, and the arrays made with them stay those of the first call. The
+    results for other shapes are wrong, or memory is read beyond its end.
 
     ## Example
     ```python
@@ -77,12 +77,20 @@ class ShapelessOnShape(CompiledRule):
 def _sizes(function: cst.FunctionDef | cst.Lambda, parameters: set[str], context: Context) -> Iterator[cst.CSTNode]:
     """Expressions for sizes of a function's own arguments, apart from the last axis, which seldom varies."""
     for node in context.walk(function.body):
-        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Attribute) and node.value.attr.value == "shape":
+        if (
+            isinstance(node, cst.Subscript)
+            and isinstance(node.value, cst.Attribute)
+            and node.value.attr.value == "shape"
+        ):
             index = node.slice[0].slice
             last = isinstance(index, cst.Index) and context.text(index.value) == "-1"
             if not last and not isinstance(index, cst.Slice) and _is_parameter(node.value.value, parameters, context):
                 yield node
-        elif isinstance(node, cst.Attribute) and node.attr.value == "size" and _is_parameter(node.value, parameters, context):
+        elif (
+            isinstance(node, cst.Attribute)
+            and node.attr.value == "size"
+            and _is_parameter(node.value, parameters, context)
+        ):
             yield node
         elif isinstance(node, cst.Call) and context.callee(node) == "builtins.len" and node.args:
             if _is_parameter(node.args[0].value, parameters, context):

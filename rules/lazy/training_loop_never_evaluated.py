@@ -13,13 +13,13 @@ class TrainingLoopNeverEvaluated(Rule):
     """A training loop in which nothing is ever evaluated
 
     ## What it does
-    Finds loops that update a model, themselves or through functions they call, and in which nothing evaluates an array: no
-    `mx.eval`, `item()`, `float()`, `print`, no conversion to NumPy. A loop that hands arrays to code that cannot be seen is
-    left alone.
+    Finds loops that update a model, themselves or through functions they call, and in which nothing evaluates an
+    array: no `mx.eval`, `item()`, `float()`, `print`, no conversion to NumPy. A loop that hands arrays to code that
+    cannot be seen is left alone.
 
     ## PyTorch and MLX
-    PyTorch runs each step when it is called. MLX only records it: without an evaluation, the graph of all steps is kept,
-    memory grows with their number, and all the work happens at the first value that is looked at.
+    PyTorch runs each step when it is called. MLX only records it: without an evaluation, the graph of all steps is
+    kept, memory grows with their number, and all the work happens at the first value that is looked at.
 
     ## Example
     ```python
@@ -73,7 +73,7 @@ class TrainingLoopNeverEvaluated(Rule):
         self._check(node, context)
 
     def _check(self, loop: Loop, context: Context) -> None:
-        body = Body(loop_body(loop), context)
+        body = context.shared(Body, loop_body(loop))
         if not body.updates or is_short(loop, context) or body.yields or body.evaluates() or self._inner(body):
             return
         update = body.updates[0]
@@ -83,8 +83,12 @@ class TrainingLoopNeverEvaluated(Rule):
     @staticmethod
     def _inner(body: Body) -> bool:
         """Whether the updates stand in a loop within this one, which is reported itself."""
-        loops = [node for node in body.nodes if isinstance(node, (cst.For, cst.While, cst.ListComp)) and node is not body.node]
-        return any(Body(loop_body(loop), body.context).updates for loop in loops)
+        loops = [
+            node
+            for node in body.nodes
+            if isinstance(node, (cst.For, cst.While, cst.ListComp)) and node is not body.node
+        ]
+        return any(body.context.shared(Body, loop_body(loop)).updates for loop in loops)
 
     @staticmethod
     def repro(steps: int = 30) -> Evidence:
@@ -104,7 +108,8 @@ class TrainingLoopNeverEvaluated(Rule):
 
         kept, evaluated = nodes(False), nodes(True)
         return Evidence(
-            shown(kept > steps, f"after {steps} steps the weight hangs on a graph of {kept} edges"), shown(evaluated < 3, f"{evaluated} edges")
+            shown(kept > steps, f"after {steps} steps the weight hangs on a graph of {kept} edges"),
+            shown(evaluated < 3, f"{evaluated} edges"),
         )
 
 

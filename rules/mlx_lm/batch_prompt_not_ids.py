@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.mlx_lm._generation import BATCHED, is_integer, prompt_of
-from mlxlint.rules.mlx_lm._tiny import tiny
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import Array, Foreign, Sequence, Value, members, string
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+
+from ._generation import BATCHED, is_integer, prompt_of
+from ._tiny import tiny
 
 _TEXT, _TEXTS, _ARRAY, _ARRAYS, _IDS = "one text", "texts", "an array", "arrays", "the ids of one prompt"
 

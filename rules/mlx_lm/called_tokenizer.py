@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.mlx_lm._generation import is_tokenizer
-from mlxlint.rules.mlx_lm._tiny import tiny
 
 from mlxlint.context import Context
 from mlxlint.model.language_models import TOKENIZER
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+
+from ._generation import is_tokenizer
+from ._tiny import tiny
 
 _IDS = "input_ids"
 

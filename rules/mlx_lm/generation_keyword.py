@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from functools import cache
 
 import libcst as cst
-from mlxlint.rules.mlx_lm._generation import BATCHED, FROM_TEXT, GENERATE, SPECULATIVE, STEP, STREAM
-from mlxlint.rules.mlx_lm._tiny import tiny
 
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import Dict, Function, constant
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+
+from ._generation import BATCHED, GENERATE, SPECULATIVE, STEP, STREAM
+from ._tiny import tiny
 
 _PASSED_ON = {
     GENERATE: (GENERATE, STREAM, STEP, SPECULATIVE),
@@ -39,13 +40,16 @@ _ADVICE = {
 }
 
 
+_NO_SWITCH = "`stream` is the MLX stream to run on, no switch: `stream_generate` gives the text in parts"
+
+
 class GenerationKeyword(Rule):
     """A keyword that MLX-LM's generation functions do not take
 
     ## What it does
     Finds keywords of `generate`, `stream_generate` and `batch_generate` that neither these nor the functions they hand
-    them on to take: `temp`, `top_p`, `repetition_penalty`, `max_new_tokens`, `do_sample`, ... also when they come from a
-    dict or through the `**kwargs` of a function of the same file, and `stream=True`.
+    them on to take: `temp`, `top_p`, `repetition_penalty`, `max_new_tokens`, `do_sample`, ... They may come from a dict
+    or through the `**kwargs` of a function of the same file. Also finds `stream=True`.
 
     ## PyTorch and MLX
     `transformers` has some hundred generation options. MLX-LM has samplers and logits processors, made by
@@ -90,11 +94,8 @@ class GenerationKeyword(Rule):
         for name, place in _given(node, context):
             if name not in _accepted(callee):
                 self._report(callee, name, place, context)
-            elif name == "stream" and isinstance(place, cst.Arg) and constant(context.value(place.value), bool) is not None:
-                advice = ": `stream` is the stream to run on" + (": use `stream_generate`" if callee in FROM_TEXT else "")
-                context.report(
-                    self, place, template="`stream` is no switch{advice}", advice=advice, repro={"keyword": "stream"}
-                )
+            elif name == "stream" and isinstance(place, cst.Arg) and _is_switch(place, context):
+                context.report(self, place, template=_NO_SWITCH, repro={"keyword": "stream"})
 
     def _report(self, callee: str, name: str, place: cst.CSTNode, context: Context) -> None:
         fix = None
@@ -116,6 +117,10 @@ class GenerationKeyword(Rule):
         hazard = raises(lambda: generate(model, tokenizer, "the cat", **{keyword: value}), TypeError, ValueError)
         text = generate(model, tokenizer, "the cat", max_tokens=2, sampler=make_sampler(temp=0.7))
         return Evidence(hazard, shown(isinstance(text, str), f"with a sampler: {text!r}"))
+
+
+def _is_switch(arg: cst.Arg, context: Context) -> bool:
+    return constant(context.value(arg.value), bool) is not None
 
 
 @cache

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.mlx_lm._generation import is_batch, is_response
-from mlxlint.rules.mlx_lm._tiny import tiny
 
 from mlxlint.context import Context
 from mlxlint.model import api
@@ -10,6 +8,9 @@ from mlxlint.model.foreign import iterate
 from mlxlint.model.language_models import BATCH, RESPONSE
 from mlxlint.model.values import Instance, Value
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+
+from ._generation import is_batch, is_response
+from ._tiny import tiny
 
 _PARTS = {RESPONSE: "text", BATCH: "texts"}
 
@@ -134,7 +135,8 @@ class ResponseAsText(Rule):
         model, tokenizer = tiny()
         if batch:
             answers = batch_generate(model, tokenizer, [[3, 4]], max_tokens=2)
-            return Evidence(raises(lambda: list(answers), TypeError), shown(len(answers.texts) == 1, f"{answers.texts}"))
+            remedy = shown(len(answers.texts) == 1, f"{answers.texts}")
+            return Evidence(raises(lambda: list(answers), TypeError), remedy)
         responses = list(stream_generate(model, tokenizer, "the cat", max_tokens=2))
         text = "".join(response.text for response in responses)
         return Evidence(raises(lambda: "".join(responses), TypeError), shown(isinstance(text, str), repr(text)))

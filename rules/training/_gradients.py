@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlxlint.context import Context
 from mlxlint.model.code import FunctionCode
-from mlxlint.model.values import Instance, Name, Partial, Tree, Value, members
+from mlxlint.model.values import Instance, Name, Tree, Value, members
 
 TRANSFORMS = frozenset({"mlx.core.grad", "mlx.core.value_and_grad", "mlx.nn.value_and_grad"})
 
@@ -17,7 +17,11 @@ def is_module(value: Value) -> bool:
 def _is_module(value: Value) -> bool:
     if not isinstance(value, Instance):
         return False
-    return value.code.is_mlx_module if value.code is not None else value.type.startswith("mlx.nn.") and value.type.count(".") == 2
+    return (
+        value.code.is_mlx_module
+        if value.code is not None
+        else value.type.startswith("mlx.nn.") and value.type.count(".") == 2
+    )
 
 
 def is_gradients(value: Value) -> bool:
@@ -46,7 +50,7 @@ def _add_called(code: FunctionCode, found: dict[int, FunctionCode], context: Con
 
 
 def is_differentiated(code: FunctionCode, context: Context) -> bool:
-    """Whether a function is a layer's forward pass, or is differentiated in this file, itself or through one that calls it."""
+    """Whether a function is a layer's forward pass, or is differentiated in this file, itself or in a caller."""
     if code.owner is not None and code.owner.is_mlx_module and code.name == "__call__":
         return True
     return any(code is found for found in differentiated_functions(context))

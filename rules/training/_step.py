@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Optional, Union
 
 import libcst as cst
 
@@ -34,15 +33,35 @@ from mlxlint.model.values import (
 from ._gradients import TRANSFORMS, is_module
 from ._optimizers import as_optimizer
 
-Loop = Union[cst.For, cst.While, cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp]
+Loop = cst.For | cst.While | cst.ListComp | cst.GeneratorExp | cst.SetComp | cst.DictComp
 SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 EVAL = frozenset({"mlx.core.eval", "mlx.core.async_eval"})
 SAVING = re.compile(r"mlx\.core\.save|\.save_weights$|^mlx_lm\.")
 READING = frozenset({"item", "tolist", "numpy", "__array__", "__float__", "__int__", "__bool__"})
-BUILTINS = frozenset(f"builtins.{name}" for name in "bool complex float format int max min print repr round sorted str any all".split())
-LAZY_ROOTS = frozenset({"mlx", "builtins", "math", "functools", "itertools", "time", "copy", "typing", "dataclasses", "collections", "random"})
-MODEL_LIKE = re.compile(r"(^|_)(model|net|network|encoder|decoder|unet|vae|backbone|generator|discriminator|critic|actor|policy|head|embed\w*|"
-                        r"layer|block|module|transformer|loss|loss_fn|criterion|forward|logits|features|encode|decode)s?$", re.IGNORECASE)
+BUILTINS = frozenset(
+    f"builtins.{name}" for name in "bool complex float format int max min print repr round sorted str any all".split()
+)
+LAZY_ROOTS = frozenset(
+    {
+        "mlx",
+        "builtins",
+        "math",
+        "functools",
+        "itertools",
+        "time",
+        "copy",
+        "typing",
+        "dataclasses",
+        "collections",
+        "random",
+    }
+)
+MODEL_LIKE = re.compile(
+    r"(^|_)(model|net|network|encoder|decoder|unet|vae|backbone|generator|discriminator|critic|actor|policy|head|embed\w*|"
+    r"layer|block|module|transformer|loss|loss_fn|criterion|forward|logits|features|encode|decode)s?$",
+    re.IGNORECASE,
+)
+FILLING = frozenset({"append", "extend", "insert", "add"})
 SMALL = 4  # passes of a loop: what these leave unevaluated is no matter
 
 
@@ -58,7 +77,7 @@ def holds_arrays(value: Value) -> bool:
 
 
 def paths(node: cst.CSTNode) -> set[str]:
-    """Every name and dotted name mentioned in an expression, and what these begin with: ``self.model.state``, ``self.model``."""
+    """Every name and dotted name in an expression, and what these begin with: ``self.model.state``, ``self.model``."""
     found: set[str] = set()
     for part in tree.walk(node):
         if isinstance(part, (cst.Name, cst.Attribute)):
@@ -68,14 +87,16 @@ def paths(node: cst.CSTNode) -> set[str]:
     return found
 
 
-def forced(call: cst.Call, called: Value, module: ModuleCode) -> Optional[list[cst.BaseExpression]]:
-    """The expressions whose arrays a call evaluates, as far as its name tells; None when it is the project's own function."""
+def forced(call: cst.Call, called: Value, module: ModuleCode) -> list[cst.BaseExpression] | None:
+    """The expressions whose arrays a call evaluates, as far as its name tells; None for a function of the project."""
     arguments = [arg.value for arg in call.args]
     if isinstance(called, (Function, Class)) or (isinstance(called, (Partial, Instance)) and not _is_foreign(called)):
         return None
     if isinstance(called, Name):
         short = called.name.rpartition(".")[2]
-        if called.name in EVAL or called.name in BUILTINS or SAVING.search(called.name):
+        if called.name in EVAL:
+            return arguments
+        if called.name in BUILTINS or SAVING.search(called.name):
             return [a for a in arguments if _may_hold(a, module)]
         if short in READING and isinstance(call.func, cst.Attribute):
             return [call.func.value]
@@ -90,7 +111,12 @@ def forced(call: cst.Call, called: Value, module: ModuleCode) -> Optional[list[c
 
 
 def _keeps_lazy(receiver: Value) -> bool:
-    return holds_arrays(receiver) or isinstance(receiver, (Sequence, Dict, Const, Scalar)) or is_module(receiver) or as_optimizer(receiver) is not None
+    return (
+        holds_arrays(receiver)
+        or isinstance(receiver, (Sequence, Dict, Const, Scalar))
+        or is_module(receiver)
+        or as_optimizer(receiver) is not None
+    )
 
 
 def _is_foreign(value: Value) -> bool:
@@ -99,12 +125,22 @@ def _is_foreign(value: Value) -> bool:
 
 def _may_hold(node: cst.BaseExpression, module: ModuleCode) -> bool:
     value = module.values.get(node, UNKNOWN)
-    return holds_arrays(value) or (value is UNKNOWN and not isinstance(node, (cst.FormattedString, cst.Lambda))) or is_module(value)
+    return (
+        holds_arrays(value)
+        or (value is UNKNOWN and not isinstance(node, (cst.FormattedString, cst.Lambda)))
+        or is_module(value)
+    )
 
 
 def _unknown(call: cst.Call, arguments: list[cst.BaseExpression], module: ModuleCode) -> list[cst.BaseExpression]:
     """What a call of something unknown may evaluate: all it is given, unless it looks like a model's call."""
-    name = call.func.attr.value if isinstance(call.func, cst.Attribute) else call.func.value if isinstance(call.func, cst.Name) else ""
+    name = (
+        call.func.attr.value
+        if isinstance(call.func, cst.Attribute)
+        else call.func.value
+        if isinstance(call.func, cst.Name)
+        else ""
+    )
     if name in READING and isinstance(call.func, cst.Attribute):
         return [call.func.value]
     if MODEL_LIKE.search(str(name)):
@@ -114,8 +150,11 @@ def _unknown(call: cst.Call, arguments: list[cst.BaseExpression], module: Module
 
 def is_update(called: Value) -> bool:
     """Whether what is called applies gradients: ``optimizer.update`` or ``optimizer.apply_gradients``."""
-    return isinstance(called, Name) and called.name.endswith((".update", ".apply_gradients")) and called.receiver is not None and (
-        as_optimizer(called.receiver) is not None
+    return (
+        isinstance(called, Name)
+        and called.name.endswith((".update", ".apply_gradients"))
+        and called.receiver is not None
+        and (as_optimizer(called.receiver) is not None)
     )
 
 
@@ -150,13 +189,17 @@ class Body:
     @cached_property
     def calls_model(self) -> bool:
         """Whether the body itself calls a model."""
-        return any(isinstance(node, cst.Call) and _is_model_call(node, self.context.called(node)) for node in self.nodes)
+        return any(
+            isinstance(node, cst.Call) and _is_model_call(node, self.context.called(node)) for node in self.nodes
+        )
 
     def evaluates(self) -> bool:
         """Whether anything in the body, or called from it, evaluates arrays, or might."""
-        return any(
-            forced(call, called, module) for call, called, module in self.calls
-        ) or any(True for _ in self._tested(self.nodes)) or any(self._tests_in(code) for code in self._helpers())
+        return (
+            any(forced(call, called, module) for call, called, module in self.calls)
+            or self.reads()
+            or any(self._tests_in(code) for code in self._helpers())
+        )
 
     def _helpers(self) -> Iterator[FunctionCode]:
         for _, called, _ in self.calls:
@@ -168,8 +211,13 @@ class Body:
         values = code.module.values
         return any(
             holds_arrays(values.get(part.expression, UNKNOWN))
-            for part in tree.walk(code.node.body, SCOPES) if isinstance(part, cst.FormattedStringExpression)
-        )  # fmt: skip
+            for part in tree.walk(code.node.body, SCOPES)
+            if isinstance(part, cst.FormattedStringExpression)
+        )
+
+    def reads(self) -> bool:
+        """Whether the body evaluates arrays without a call: in a condition or an f-string."""
+        return any(True for _ in self._tested(self.nodes))
 
     def _tested(self, nodes: list[cst.CSTNode]) -> Iterator[cst.BaseExpression]:
         """Expressions whose arrays are evaluated without a call: conditions, and parts of f-strings."""
@@ -185,8 +233,8 @@ class Body:
     def evaluated(self) -> set[str]:
         """The paths that are evaluated in the body itself, with all they depend on."""
         found: set[str] = set()
-        for node in self._tested(self.nodes):
-            found |= paths(node)
+        for tested in self._tested(self.nodes):
+            found |= paths(tested)
         for node in self.nodes:
             if isinstance(node, cst.Call):
                 found |= self._evaluated_by(node)
@@ -198,7 +246,11 @@ class Body:
         if expressions is not None:
             return set().union(*(paths(e) for e in expressions)) if expressions else set()
         code = self.context.function(called)
-        if code is None or is_gradient_call(called) or not Body(code.node.body, self.context)._evaluates_in(code.module):
+        if (
+            code is None
+            or is_gradient_call(called)
+            or not self.context.shared(Body, code.node.body)._evaluates_in(code.module)
+        ):
             return set()
         targets = next((paths(a.targets[0].target) for a in self._assignments if a.value is call), set())
         return paths(call) | targets
@@ -221,6 +273,10 @@ class Body:
                     found.setdefault(path, set()).update(paths(source))
         return found
 
+    def feeds_itself(self, path: str) -> bool:
+        """Whether a path is bound, by any way, to something computed from it; cheaper than following the statements."""
+        return path in self._closure(self.dependencies.get(path, set()))
+
     def _closure(self, start: set[str]) -> set[str]:
         seen: set[str] = set()
         stack = list(start)
@@ -232,9 +288,9 @@ class Body:
         return seen
 
     def carried(self, directly: bool = False) -> Iterator[tuple[cst.CSTNode, str, cst.BaseExpression]]:
-        """Statements that bind or fill a path with something computed from its value in the last pass: statement, path, value.
+        """Statements that bind or fill a path with something computed from its value in the last pass.
 
-        ``directly``: not by way of another path.
+        Each as the statement, the path, and the new value. ``directly``: not by way of another path.
         """
         needs = self._needs
         for node in self.nodes:
@@ -245,7 +301,7 @@ class Body:
 
     @cached_property
     def _needs(self) -> dict[str, set[str]]:
-        """For each path bound in the body: the paths whose values at the start of a pass its new value is computed from."""
+        """For each path bound in the body: the paths whose values at a pass's start its new one is computed from."""
         flow = _Flow(self.context)
         flow.block(self.node, {})
         return flow.computed
@@ -256,7 +312,7 @@ class Body:
         for node in self.nodes:
             if not isinstance(node, cst.Call) or not _is_model_call(node, self.context.called(node)):
                 continue
-            if paths(node.func) & loop_names:
+            if paths(node.func) & (loop_names | set(self.dependencies)):
                 continue
             if any(part is node for part in tree.walk(source)) or self._bound_to(node) & wanted:
                 return True
@@ -309,9 +365,14 @@ class _Flow:
             other = now if node.orelse is None else self.statement(node.orelse, dict(now))
             return _joined(self.block(node.body, dict(now)), other)
         if isinstance(node, (cst.For, cst.While)):
-            header = {path: {start for source in paths(node.iter) for start in now.get(source, {source})} for path in paths(node.target)} if (
-                isinstance(node, cst.For)
-            ) else {}
+            header = (
+                {
+                    path: {start for source in paths(node.iter) for start in now.get(source, {source})}
+                    for path in paths(node.target)
+                }
+                if (isinstance(node, cst.For))
+                else {}
+            )
             return _joined(self.block(node.body, {**now, **header}), now)
         if isinstance(node, (cst.With, cst.Else, cst.Finally)):
             return self.block(node.body, now)
@@ -330,7 +391,9 @@ class _Flow:
             for (target, path, _), read in zip(flows, reads):
                 if path is None:
                     continue
-                binds = isinstance(part, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) and not isinstance(target, cst.Subscript)
+                binds = isinstance(part, (cst.Assign, cst.AnnAssign, cst.NamedExpr)) and not isinstance(
+                    target, cst.Subscript
+                )
                 now[path] = read if binds else read | now.get(path, {path})
                 self.computed.setdefault(path, set()).update(now[path])
         return now
@@ -366,21 +429,20 @@ def _flows(node: cst.CSTNode, context: Context) -> Iterator[tuple[cst.BaseExpres
     if isinstance(node, cst.Assign):
         for target in node.targets:
             yield from _pairs(target.target, node.value)
-    elif isinstance(node, (cst.AnnAssign, cst.AugAssign)) and node.value is not None:
-        yield node.target, node.value
-    elif isinstance(node, cst.NamedExpr):
-        yield node.target, node.value
+    elif isinstance(node, (cst.AnnAssign, cst.AugAssign, cst.NamedExpr)):
+        if node.value is not None:
+            yield node.target, node.value
     elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-        if node.func.attr.value in ("append", "extend", "insert", "add") and node.args and not holds_arrays(context.value(node.func.value)) or (
-            node.func.attr.value in ("append", "extend") and node.args
-        ):
+        if node.func.attr.value in FILLING and node.args:
             yield node.func.value, node.args[-1].value
         elif node.func.attr.value == "update" and len(node.args) > 1 and is_update(context.called(node)):
             yield node.args[0].value, node.args[1].value
             yield node.func.value, node.args[1].value
 
 
-def _pairs(target: cst.BaseExpression, value: cst.BaseExpression) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
+def _pairs(
+    target: cst.BaseExpression, value: cst.BaseExpression
+) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
     if not isinstance(target, (cst.Tuple, cst.List)):
         yield target, value
         return
@@ -389,7 +451,7 @@ def _pairs(target: cst.BaseExpression, value: cst.BaseExpression) -> Iterator[tu
         yield from _pairs(element.value, value.elements[i].value if several else value)  # type: ignore[attr-defined]
 
 
-def _base(target: cst.BaseExpression) -> Optional[str]:
+def _base(target: cst.BaseExpression) -> str | None:
     """The path behind a target: ``x`` for ``x[i]`` and ``x.at[i]``."""
     while isinstance(target, cst.Subscript):
         target = target.value

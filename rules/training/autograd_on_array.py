@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -26,13 +24,13 @@ class AutogradOnArray(Rule):
     """Autograd is looked for on an array
 
     ## What it does
-    Finds `backward`, `grad`, `requires_grad`, `requires_grad_`, `detach`, `retain_grad`, `register_hook`, `grad_fn` and
-    `is_leaf` on an MLX array, read, called or assigned to.
+    Finds `backward`, `grad`, `requires_grad`, `requires_grad_`, `detach`, `retain_grad`, `register_hook`, `grad_fn`
+    and `is_leaf` on an MLX array, read, called or assigned to.
 
     ## PyTorch and MLX
-    A tensor records how it was computed, and `backward()` leaves the gradients on the parameters. An MLX array records
-    nothing: `mx.grad` and `nn.value_and_grad` turn a function into one that returns gradients. All these attributes are
-    missing, so that reading or setting one raises `AttributeError`.
+    A tensor records how it was computed, and `backward()` leaves the gradients on the parameters. An MLX array
+    records nothing: `mx.grad` and `nn.value_and_grad` turn a function into one that returns gradients. All these
+    attributes are missing, so that reading or setting one raises `AttributeError`.
 
     ## Example
     ```python
@@ -80,8 +78,14 @@ class AutogradOnArray(Rule):
         if array is None:
             return
         context.report(
-            self, node, because=[node.value], name=name, instead=INSTEAD[name], fix=_stopped(node, array, context), repro={"name": name},
-        )  # fmt: skip
+            self,
+            node,
+            because=[node.value],
+            name=name,
+            instead=INSTEAD[name],
+            fix=_stopped(node, array, context),
+            repro={"name": name},
+        )
 
     @staticmethod
     def repro(name: str = "backward") -> Evidence:
@@ -92,10 +96,18 @@ class AutogradOnArray(Rule):
         return Evidence(hazard, agrees(mx.grad(lambda v: (v * mx.stop_gradient(v)).sum())(x), [1.0, 2.0]))
 
 
-def _stopped(node: cst.Attribute, array: Array, context: Context) -> Optional[NodeFix]:
+def _stopped(node: cst.Attribute, array: Array, context: Context) -> NodeFix | None:
     call = context.parent(node)
     mx = context.alias("mlx.core")
-    if node.attr.value != "detach" or mx is None or not isinstance(call, cst.Call) or call.func is not node or call.args:
+    if (
+        node.attr.value != "detach"
+        or mx is None
+        or not isinstance(call, cst.Call)
+        or call.func is not node
+        or call.args
+    ):
         return None
     applicability = Applicability.SAFE if array.confidence == CERTAIN else Applicability.UNSAFE
-    return NodeFix("Use `mx.stop_gradient`", [Replace(call, f"{mx}.stop_gradient({context.text(node.value)})")], applicability)
+    return NodeFix(
+        "Use `mx.stop_gradient`", [Replace(call, f"{mx}.stop_gradient({context.text(node.value)})")], applicability
+    )

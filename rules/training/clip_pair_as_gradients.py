@@ -14,11 +14,12 @@ class ClipPairAsGradients(Rule):
     """The pair that `clip_grad_norm` returns is used as gradients
 
     ## What it does
-    Finds `optimizer.update` and `optimizer.apply_gradients` that are given the result of `optim.clip_grad_norm` as it is.
+    Finds `optimizer.update` and `optimizer.apply_gradients` that are given the result of `optim.clip_grad_norm` as
+    it is.
 
     ## PyTorch and MLX
-    `clip_grad_norm` returns a pair: the clipped gradients and their norm before. Given to `update`, the pair fails with a
-    `TypeError` that speaks of something else.
+    `clip_grad_norm` returns a pair: the clipped gradients and their norm before. Given to `update`, the pair fails
+    with a `TypeError` that speaks of something else.
 
     ## Example
     ```python

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 CLIP = "mlx.optimizers.clip_grad_norm"
 
@@ -17,8 +27,8 @@ class ClippedGradientsDropped(Rule):
     Finds calls of `optim.clip_grad_norm` as a statement, and those of which only the norm is kept.
 
     ## PyTorch and MLX
-    PyTorch clips in place and returns the norm. MLX changes nothing: it returns the clipped gradients and the norm, and
-    an update with the old gradients is not clipped.
+    PyTorch clips in place and returns the norm. MLX changes nothing: it returns the clipped gradients and the norm,
+    and an update with the old gradients is not clipped.
 
     ## Example
     ```python
@@ -72,13 +82,13 @@ class ClippedGradientsDropped(Rule):
         return Evidence(differs(gradients["w"], [0.6, 0.8]), agrees(clipped["w"], [0.6, 0.8]))
 
 
-def _gradients(node: cst.Call, context: Context) -> Optional[cst.BaseExpression]:
+def _gradients(node: cst.Call, context: Context) -> cst.BaseExpression | None:
     """The gradients that are clipped, where they can be assigned to."""
     given = context.argument(node, 0, "grads")
     return given if isinstance(given, (cst.Name, cst.Attribute)) else None
 
 
-def _only_norm(node: cst.Call, context: Context) -> Optional[cst.CSTNode]:
+def _only_norm(node: cst.Call, context: Context) -> cst.CSTNode | None:
     """The statement ``_, norm = clip(...)`` or the expression ``clip(...)[1]`` around a call."""
     parent = context.parent(node)
     if isinstance(parent, cst.Subscript):
@@ -90,16 +100,22 @@ def _only_norm(node: cst.Call, context: Context) -> Optional[cst.CSTNode]:
     return None
 
 
-def _keep_both(node: cst.Call, context: Context) -> Optional[NodeFix]:
+def _keep_both(node: cst.Call, context: Context) -> NodeFix | None:
     gradients = _gradients(node, context)
     if gradients is None:
         return None
-    return NodeFix("Keep the clipped gradients", [Insert(node, f"{context.text(gradients)}, _ = ")], Applicability.UNSAFE)
+    return NodeFix(
+        "Keep the clipped gradients", [Insert(node, f"{context.text(gradients)}, _ = ")], Applicability.UNSAFE
+    )
 
 
-def _keep_gradients(place: cst.CSTNode, node: cst.Call, context: Context) -> Optional[NodeFix]:
+def _keep_gradients(place: cst.CSTNode, node: cst.Call, context: Context) -> NodeFix | None:
     gradients = _gradients(node, context)
-    if gradients is None or not isinstance(place, cst.Assign) or not isinstance(place.targets[0].target, (cst.Tuple, cst.List)):
+    if (
+        gradients is None
+        or not isinstance(place, cst.Assign)
+        or not isinstance(place.targets[0].target, (cst.Tuple, cst.List))
+    ):
         return None
     ignored = place.targets[0].target.elements[0].value
     return NodeFix("Keep the clipped gradients", [Replace(ignored, context.text(gradients))], Applicability.UNSAFE)

@@ -13,12 +13,13 @@ class EvaluationAsMode(Rule):
     """`mx.eval(model)` stands where `model.eval()` is meant
 
     ## What it does
-    Finds `mx.eval(model)` with nothing but a model that has dropout or batch normalisation, in a file that never calls
-    `eval()` or `train(False)` of a model.
+    Finds `mx.eval(model)` with nothing but a model that has dropout or batch normalisation, in a file that never
+    calls `eval()` or `train(False)` of a model.
 
     ## PyTorch and MLX
-    `model.eval()` switches to evaluation mode in both. `mx.eval(model)` computes the model's arrays and leaves it in training
-    mode: dropout goes on dropping, and batch normalisation goes on using and updating the statistics of the batch.
+    `model.eval()` switches to evaluation mode in both. `mx.eval(model)` computes the model's arrays and leaves it
+    in training mode: dropout goes on dropping, and batch normalisation goes on using and updating the statistics of
+    the batch.
 
     ## Example
     ```python
@@ -61,7 +62,9 @@ class EvaluationAsMode(Rule):
         value = context.value(model)
         if not is_module(value) or not has_modes(value) or _switches(context):
             return
-        fix = NodeFix("Switch to evaluation mode", [Replace(node, f"{context.text(model)}.eval()")], Applicability.UNSAFE)
+        fix = NodeFix(
+            "Switch to evaluation mode", [Replace(node, f"{context.text(model)}.eval()")], Applicability.UNSAFE
+        )
         context.report(self, node, because=[model], model=context.brief(model), fix=fix)
 
     @staticmethod
@@ -73,13 +76,19 @@ class EvaluationAsMode(Rule):
         mx.eval(model)
         training = model.layers[1].training
         model.eval()
-        return Evidence(shown(training, "the dropout is in training mode"), shown(not model.layers[1].training, "it is in evaluation mode"))
+        return Evidence(
+            shown(training, "the dropout is in training mode"),
+            shown(not model.layers[1].training, "it is in evaluation mode"),
+        )
 
 
 def _switches(context: Context) -> bool:
     """Whether some call in the file may switch a model to evaluation mode, or the file trains a model."""
     return any(
         isinstance(call.func, cst.Attribute)
-        and (call.func.attr.value in ("train", "update") or (call.func.attr.value == "eval" and context.callee(call) != "mlx.core.eval"))
+        and (
+            call.func.attr.value in ("train", "update")
+            or (call.func.attr.value == "eval" and context.callee(call) != "mlx.core.eval")
+        )
         for call in context.module.calls
     )

@@ -14,13 +14,13 @@ class FrozenParametersTrained(Rule):
     """A model is differentiated as a plain argument, frozen parameters included
 
     ## What it does
-    Finds functions made by `mx.grad` or `mx.value_and_grad` that are called with a module as the argument to differentiate
-    with respect to.
+    Finds functions made by `mx.grad` or `mx.value_and_grad` that are called with a module as the argument to
+    differentiate with respect to.
 
     ## PyTorch and MLX
-    A module is a dict of arrays, so `mx.value_and_grad(loss_fn)(model, x)` works. But it knows nothing of `freeze()`: there are
-    gradients for frozen parameters and for the running statistics of batch normalisation, and the optimizer changes them.
-    `nn.value_and_grad(model, loss_fn)` differentiates what is trainable.
+    A module is a dict of arrays, so `mx.value_and_grad(loss_fn)(model, x)` works. But it knows nothing of
+    `freeze()`: there are gradients for frozen parameters and for the running statistics of batch normalisation, and
+    the optimizer changes them. `nn.value_and_grad(model, loss_fn)` differentiates what is trainable.
 
     ## Example
     ```python
@@ -64,8 +64,12 @@ class FrozenParametersTrained(Rule):
         if is_module(context.value(first)):
             frozen = ".freeze(" in context.module.text or is_port(context)
             context.report(
-                self, node, because=[first], severity=Severity.WARNING if frozen else Severity.INFO, model=context.brief(first),
-            )  # fmt: skip
+                self,
+                node,
+                because=[first],
+                severity=Severity.WARNING if frozen else Severity.INFO,
+                model=context.brief(first),
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -78,5 +82,6 @@ class FrozenParametersTrained(Rule):
         _, everything = mx.value_and_grad(lambda m, x: m(x).sum())(model, x)
         _, trainable = nn.value_and_grad(model, lambda m, x: m(x).sum())(model, x)
         return Evidence(
-            shown("bias" in everything, "there is a gradient for the frozen bias"), shown("bias" not in trainable, "there is none")
+            shown("bias" in everything, "there is a gradient for the frozen bias"),
+            shown("bias" not in trainable, "there is none"),
         )

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -16,12 +14,12 @@ class GradientContext(Rule):
     """A context that switches gradients off, which MLX does not have
 
     ## What it does
-    Finds `mx.no_grad`, `mx.inference_mode`, `mx.enable_grad` and `mx.set_grad_enabled`, as a context manager, a decorator or
-    a call.
+    Finds `mx.no_grad`, `mx.inference_mode`, `mx.enable_grad` and `mx.set_grad_enabled`, as a context manager, a
+    decorator or a call.
 
     ## PyTorch and MLX
-    PyTorch records a graph for gradients unless it is told not to. MLX computes gradients only of a function handed to
-    `mx.grad` or `nn.value_and_grad`, so there is nothing to switch off, and the name does not exist. Inside a
+    PyTorch records a graph for gradients unless it is told not to. MLX computes gradients only of a function handed
+    to `mx.grad` or `nn.value_and_grad`, so there is nothing to switch off, and the name does not exist. Inside a
     differentiated function `mx.stop_gradient` keeps a part constant.
 
     ## Example
@@ -69,10 +67,15 @@ class GradientContext(Rule):
         return Evidence(hazard, agrees(mx.grad(lambda v: (v * mx.stop_gradient(v)).sum())(x), [1.0, 2.0]))
 
 
-def _without_context(node: cst.Attribute, context: Context) -> Optional[NodeFix]:
+def _without_context(node: cst.Attribute, context: Context) -> NodeFix | None:
     """Removes ``with mx.no_grad():`` and moves its body out by one level, where that can be done on the text."""
     block = context.enclosing(node, cst.With)
-    if block is None or len(block.items) != 1 or not isinstance(block.body, cst.IndentedBlock) or block.items[0].asname is not None:
+    if (
+        block is None
+        or len(block.items) != 1
+        or not isinstance(block.body, cst.IndentedBlock)
+        or block.items[0].asname is not None
+    ):
         return None
     item = block.items[0].item
     if node is not item and not (isinstance(item, cst.Call) and item.func is node):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Optional
 
 import libcst as cst
 
@@ -20,13 +19,13 @@ class GradientCut(Rule):
     """A value leaves MLX and comes back as a constant: its gradient is zero
 
     ## What it does
-    Finds `mx.array(...)` of what was taken out of an MLX array by `item()`, `tolist()`, `float()` or `np.array()`. In a layer's
-    forward pass and in differentiated functions it is a warning, elsewhere a note. Indices, which have no gradient
-    anyway, are left alone.
+    Finds `mx.array(...)` of what was taken out of an MLX array by `item()`, `tolist()`, `float()` or `np.array()`.
+    In a layer's forward pass and in differentiated functions it is a warning, elsewhere a note. Indices, which have
+    no gradient anyway, are left alone.
 
     ## PyTorch and MLX
-    A tensor that requires a gradient refuses `.numpy()`. MLX evaluates the array in the middle of a differentiated function
-    and goes on with a constant: everything before it gets a gradient of zero, without an error.
+    A tensor that requires a gradient refuses `.numpy()`. MLX evaluates the array in the middle of a differentiated
+    function and goes on with a constant: everything before it gets a gradient of zero, without an error.
 
     ## Example
     ```python
@@ -77,9 +76,13 @@ class GradientCut(Rule):
             return
         differentiated = is_differentiated(code, context)
         context.report(
-            self, node, because=[source], severity=Severity.WARNING if differentiated else Severity.INFO, value=context.brief(node),
+            self,
+            node,
+            because=[source],
+            severity=Severity.WARNING if differentiated else Severity.INFO,
+            value=context.brief(node),
             source=context.brief(source),
-        )  # fmt: skip
+        )
 
     @staticmethod
     def repro() -> Evidence:
@@ -98,14 +101,18 @@ def _taken_out(node: cst.CSTNode, context: Context) -> Iterator[cst.BaseExpressi
             continue
         called = context.called(part)
         name = called.name if isinstance(called, Name) else None
-        if name in READS and isinstance(part.func, cst.Attribute) and _may_have_gradient(context.value(part.func.value)):
+        if (
+            name in READS
+            and isinstance(part.func, cst.Attribute)
+            and _may_have_gradient(context.value(part.func.value))
+        ):
             yield part.func.value
         elif name in CONVERTS and part.args and _may_have_gradient(context.value(part.args[0].value)):
             yield part.args[0].value
 
 
 def _may_have_gradient(value: Value) -> bool:
-    array: Optional[Array] = as_array(value)
+    array: Array | None = as_array(value)
     return array is not None and (array.dtype is None or array.dtype.startswith(("float", "bfloat")))
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -18,13 +16,14 @@ class GradientOfOtherArgument(Rule):
     """The optimizer is given gradients with respect to the input
 
     ## What it does
-    Finds `mx.grad` and `mx.value_and_grad` whose gradients are given to `optimizer.update(model, ...)`, although the first
-    argument of the differentiated function is neither the model nor its parameters.
+    Finds `mx.grad` and `mx.value_and_grad` whose gradients are given to `optimizer.update(model, ...)`, although
+    the first argument of the differentiated function is neither the model nor its parameters.
 
     ## PyTorch and MLX
-    `loss.backward()` finds all parameters. `mx.grad` and `mx.value_and_grad` differentiate with respect to the first argument
-    of the call, unless `argnums` says otherwise: with a loss that takes `(x, y)` and finds the model in its surroundings,
-    that is the input. `nn.value_and_grad(model, loss_fn)` differentiates with respect to the model's parameters.
+    `loss.backward()` finds all parameters. `mx.grad` and `mx.value_and_grad` differentiate with respect to the
+    first argument of the call, unless `argnums` says otherwise: with a loss that takes `(x, y)` and finds the model
+    in its surroundings, that is the input. `nn.value_and_grad(model, loss_fn)` differentiates with respect to the
+    model's parameters.
 
     ## Example
     ```python
@@ -61,7 +60,9 @@ class GradientOfOtherArgument(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     calls = frozenset({"update"})
-    message = "these gradients are with respect to {argument}, not to the model's parameters: `nn.value_and_grad` gives those"
+    message = (
+        "these gradients are with respect to {argument}, not to the model's parameters: `nn.value_and_grad` gives those"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if as_optimizer(context.receiver(node)) is None:
@@ -72,7 +73,9 @@ class GradientOfOtherArgument(Rule):
             return
         argument = _input(made, context)
         if argument is not None:
-            context.report(self, given, because=[("they come from here", made)], argument=f"`{context.brief(argument)}`")
+            context.report(
+                self, given, because=[("they come from here", made)], argument=f"`{context.brief(argument)}`"
+            )
 
     @staticmethod
     def repro() -> Evidence:
@@ -88,12 +91,18 @@ class GradientOfOtherArgument(Rule):
         return Evidence(hazard, shown(right["bias"].item() == 4.0, "nn.value_and_grad gives the gradient of the bias"))
 
 
-def _input(call: cst.Call, context: Context) -> Optional[cst.BaseExpression]:
+def _input(call: cst.Call, context: Context) -> cst.BaseExpression | None:
     """The first argument of a differentiated function's call, when it is an array that cannot be the parameters."""
     transform = context.called(call)
     if not isinstance(transform, Partial) or transform.transform not in TRANSFORMS - {"mlx.nn.value_and_grad"}:
         return None
-    if transform.args or NAMED & set(transform.keywords) or not call.args or call.args[0].star or call.args[0].keyword is not None:
+    if (
+        transform.args
+        or NAMED & set(transform.keywords)
+        or not call.args
+        or call.args[0].star
+        or call.args[0].keyword is not None
+    ):
         return None
     first = call.args[0].value
     value = context.value(first)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Literal, Optional
+from typing import Literal
 
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import Array, Value, as_array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
@@ -12,7 +13,23 @@ from ._gradients import is_differentiated
 
 ORDERING = frozenset({"argmax", "argmin", "argpartition", "argsort"})
 TAKING = {"take_along_axis": 1, "put_along_axis": 1, "take": 1}
-PASSING = frozenset({"__getitem__", "astype", "reshape", "transpose", "expand_dims", "squeeze", "flatten", "swapaxes", "moveaxis", "flip"})
+PASSING = frozenset(
+    {
+        "__getitem__",
+        "astype",
+        "reshape",
+        "transpose",
+        "expand_dims",
+        "squeeze",
+        "flatten",
+        "swapaxes",
+        "moveaxis",
+        "flip",
+    }
+)
+GIVEN = frozenset(
+    {"annotation", "iteration", "parameter", "mlx.core.array", "mlx.core.load"}
+)  # not computed by the model
 DEPTH = 8
 
 
@@ -20,12 +37,13 @@ class GradientThroughIndices(Rule):
     """Indices computed from what is differentiated are not stopped
 
     ## What it does
-    Finds `mx.take_along_axis`, `mx.take`, `mx.put_along_axis` and `x[indices]` with indices from `argmax`, `argsort`,
-    `argpartition` or `argmin`, in a layer's forward pass or a differentiated function, without `mx.stop_gradient`.
+    Finds `mx.take_along_axis`, `mx.take`, `mx.put_along_axis` and `x[indices]` with indices from `argmax`,
+    `argsort`, `argpartition` or `argmin`, in a layer's forward pass or a differentiated function, without
+    `mx.stop_gradient`.
 
     ## PyTorch and MLX
-    PyTorch knows that indices have no gradient. MLX follows them back when they were computed from something it differentiates,
-    and raises `Cannot calculate VJP with respect to indices`.
+    PyTorch knows that indices have no gradient. MLX follows them back when they were computed from something it
+    differentiates, and raises `Cannot calculate VJP with respect to indices`.
 
     ## Example
     ```python
@@ -89,20 +107,30 @@ class GradientThroughIndices(Rule):
         if made is None:
             return
         code = context.enclosing_function(node)
-        if code is None or not is_differentiated(code, context) or not _is_differentiated_value(made, context):
+        if code is None or not is_differentiated(code, context) or not _is_differentiated_value(made, code, context):
             return
         function = (context.callee(made) or "").rpartition(".")[2]
-        severity = Severity.WARNING if code.name == "__call__" else Severity.ERROR  # a layer may be there for inference only
+        severity = (
+            Severity.WARNING if code.name == "__call__" else Severity.ERROR
+        )  # a layer may be there for inference only
         context.report(
-            self, node, because=[("the indices are computed here", made)], severity=severity, indices=context.brief(indices),
-            function=function, fix=_fix(made, context), repro={"function": function},
-        )  # fmt: skip
+            self,
+            node,
+            because=[("the indices are computed here", made)],
+            severity=severity,
+            indices=context.brief(indices),
+            function=function,
+            fix=_fix(made, context),
+            repro={"function": function},
+        )
 
     @staticmethod
     def repro(function: Literal["argmax", "argmin", "argsort", "argpartition"] = "argsort") -> Evidence:
         import mlx.core as mx
 
-        options = {"kth": 1} if function == "argpartition" else {"keepdims": True} if function in ("argmax", "argmin") else {}
+        options = (
+            {"kth": 1} if function == "argpartition" else {"keepdims": True} if function in ("argmax", "argmin") else {}
+        )
 
         def picked(x: mx.array, stop: bool) -> mx.array:
             indices = getattr(mx, function)(x, axis=-1, **options)[:, :1]
@@ -113,10 +141,10 @@ class GradientThroughIndices(Rule):
         return Evidence(hazard, agrees(mx.grad(lambda v: picked(v, True))(x).sum(), 1.0))
 
 
-def _ordering(value: Value, context: Context) -> Optional[cst.Call]:
-    """The call of ``argsort`` and its like behind indices, through what keeps them; None when there is none or it is stopped."""
+def _ordering(value: Value, context: Context) -> cst.Call | None:
+    """The call of ``argsort`` and its like behind indices, through what keeps them; None when none is or it stops."""
     for _ in range(DEPTH):
-        array: Optional[Array] = as_array(value)
+        array: Array | None = as_array(value)
         if array is None or array.op is None:
             return None
         name, node = array.op.rpartition(".")[2], array.node
@@ -131,30 +159,39 @@ def _ordering(value: Value, context: Context) -> Optional[cst.Call]:
     return None
 
 
-def _receiver(node: Optional[cst.CSTNode]) -> Optional[cst.BaseExpression]:
+def _receiver(node: cst.CSTNode | None) -> cst.BaseExpression | None:
     """What an array's method, or a function of one array, is given."""
     if not isinstance(node, cst.Call):
         return None
     if node.args and not node.args[0].star and node.args[0].keyword is None and isinstance(node.func, cst.Attribute):
-        return node.args[0].value if node.func.attr.value in ("expand_dims", "moveaxis", "squeeze", "flip") else node.func.value
+        return (
+            node.args[0].value
+            if node.func.attr.value in ("expand_dims", "moveaxis", "squeeze", "flip")
+            else node.func.value
+        )
     return node.func.value if isinstance(node.func, cst.Attribute) else None
 
 
-def _is_differentiated_value(made: cst.Call, context: Context) -> bool:
-    """Whether what is ordered may depend on parameters: a float array that was computed, and not stopped."""
+def _is_differentiated_value(made: cst.Call, code: FunctionCode, context: Context) -> bool:
+    """Whether what is ordered may depend on parameters: floats that were computed, or the function's first argument."""
     source = context.argument(made, 0, "a")
     if isinstance(made.func, cst.Attribute) and context.array(made.func.value) is not None:
         source = made.func.value
     array = context.array(source)
-    if isinstance(source, cst.Name) and source.value.endswith(("idx", "ids", "index", "indices")):
-        return False  # a permutation that is turned round
-    if array is None or array.op in (None, "annotation", "iteration", "mlx.core.stop_gradient"):
+    if array is None or not (array.dtype is None or array.dtype.startswith(("float", "bfloat"))):
         return False
-    return array.dtype is None or array.dtype.startswith(("float", "bfloat"))
+    if array.op is None or array.op in GIVEN or array.op.startswith("mlx.core.random."):
+        first = code.positional[0].name.value if code.owner is None and code.positional else None
+        return isinstance(source, cst.Name) and source.value == first
+    return array.op != "mlx.core.stop_gradient"
 
 
-def _fix(made: cst.Call, context: Context) -> Optional[NodeFix]:
+def _fix(made: cst.Call, context: Context) -> NodeFix | None:
     mx = context.alias("mlx.core")
     if mx is None:
         return None
-    return NodeFix("Stop the gradient at the indices", [Replace(made, f"{mx}.stop_gradient({context.text(made)})")], Applicability.SAFE)
+    return NodeFix(
+        "Stop the gradient at the indices",
+        [Replace(made, f"{mx}.stop_gradient({context.text(made)})")],
+        Applicability.SAFE,
+    )

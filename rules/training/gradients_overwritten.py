@@ -14,8 +14,8 @@ class GradientsOverwritten(Rule):
     """Only the gradients of the last micro-batch are used
 
     ## What it does
-    Finds gradients that are computed in each pass of a loop and applied after it, or only in every n-th pass, without being
-    added up.
+    Finds gradients that are computed in each pass of a loop and applied after it, or only in every n-th pass,
+    without being added up.
 
     ## PyTorch and MLX
     In PyTorch `backward()` adds to the gradients that are there, until `zero_grad()`. In MLX each call returns new
@@ -74,7 +74,7 @@ class GradientsOverwritten(Rule):
         self._check(node, context)
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
-        body = Body(loop_body(loop), context)
+        body = context.shared(Body, loop_body(loop))
         for assign, call in _computed(body):
             if context.enclosing(assign, cst.For, cst.While) is not loop:
                 continue
@@ -84,7 +84,13 @@ class GradientsOverwritten(Rule):
                 continue
             update = _update_in_some_passes(made, loop, body, context)
             if update is not None:
-                context.report(self, assign, because=[("it is applied here", update)], gradients=sorted(names)[0], when="applied in some passes only")
+                context.report(
+                    self,
+                    assign,
+                    because=[("it is applied here", update)],
+                    gradients=sorted(names)[0],
+                    when="applied in some passes only",
+                )
             elif not body.updates and _used_after(made, loop, context):
                 context.report(self, assign, gradients=sorted(names)[0], when="used after the loop")
 
@@ -104,7 +110,11 @@ class GradientsOverwritten(Rule):
 def _computed(body: Body) -> list[tuple[cst.Assign, cst.Call]]:
     found = []
     for node in body.nodes:
-        if isinstance(node, cst.Assign) and isinstance(node.value, cst.Call) and is_gradient_call(body.context.called(node.value)):
+        if (
+            isinstance(node, cst.Assign)
+            and isinstance(node.value, cst.Call)
+            and is_gradient_call(body.context.called(node.value))
+        ):
             found.append((node, node.value))
     return found
 
@@ -126,7 +136,9 @@ def _made_from(names: set[str], body: Body) -> set[str]:
     for node in body.nodes:
         if isinstance(node, cst.Assign) and isinstance(node.targets[0].target, cst.Name) and paths(node.value) & found:
             found.add(node.targets[0].target.value)
-        elif isinstance(node, cst.Assign) and isinstance(node.targets[0].target, cst.Tuple) and paths(node.value) & found:
+        elif (
+            isinstance(node, cst.Assign) and isinstance(node.targets[0].target, cst.Tuple) and paths(node.value) & found
+        ):
             if "clip_grad_norm" in body.context.text(node.value):
                 found |= paths(node.targets[0].target.elements[0].value)
     return found
@@ -139,12 +151,19 @@ def _used_otherwise(names: set[str], body: Body) -> bool:
             continue
         called = body.context.called(node)
         name = getattr(called, "name", "")
-        if not (is_update(called) or name.startswith(("mlx.core.", "mlx.utils.", "mlx.optimizers.", "builtins."))) or name.endswith("append"):
+        if not (
+            is_update(called) or name.startswith(("mlx.core.", "mlx.utils.", "mlx.optimizers.", "builtins."))
+        ) or name.endswith("append"):
             return True
     return any(
-        isinstance(node, (cst.AugAssign, cst.Return, cst.Yield)) and node.value is not None and paths(node.value) & names for node in body.nodes
+        isinstance(node, (cst.AugAssign, cst.Return, cst.Yield))
+        and node.value is not None
+        and paths(node.value) & names
+        for node in body.nodes
     ) or any(
-        isinstance(node, cst.Assign) and isinstance(node.targets[0].target, (cst.Subscript, cst.Attribute)) and paths(node.value) & names
+        isinstance(node, cst.Assign)
+        and isinstance(node.targets[0].target, (cst.Subscript, cst.Attribute))
+        and paths(node.value) & names
         for node in body.nodes
     )
 
@@ -152,7 +171,11 @@ def _used_otherwise(names: set[str], body: Body) -> bool:
 def _update_in_some_passes(names: set[str], loop: cst.CSTNode, body: Body, context: Context) -> cst.Call | None:
     """An update with these gradients that stands under ``if step % n`` in the loop."""
     for node in body.nodes:
-        if not isinstance(node, cst.Call) or not is_update(context.called(node)) or not any(paths(a.value) & names for a in node.args):
+        if (
+            not isinstance(node, cst.Call)
+            or not is_update(context.called(node))
+            or not any(paths(a.value) & names for a in node.args)
+        ):
             continue
         for ancestor in context.ancestors(node):
             if ancestor is loop:

@@ -16,8 +16,8 @@ class IgnoredLearningRate(Rule):
     Finds `optim.Adafactor` with a learning rate and without `relative_step=False`.
 
     ## PyTorch and MLX
-    With `relative_step=True`, MLX's default, Adafactor computes the rate from the step and ignores the one it is given.
-    PyTorch's uses the given one.
+    With `relative_step=True`, MLX's default, Adafactor computes the rate from the step and ignores the one it is
+    given. PyTorch's uses the given one.
 
     ## Example
     ```python
@@ -53,11 +53,11 @@ class IgnoredLearningRate(Rule):
         if constructor(node, context) != "Adafactor" or arguments.starred or rate is None:
             return
         value = context.value(rate.value)
-        if arguments.get(7, "relative_step") is not None or constant(value, (int, float)) is None and not _is_number(value):
+        if arguments.get(7, "relative_step") is not None or (
+            constant(value, (int, float)) is None and not _is_number(value)
+        ):
             return
-        fix = NodeFix(
-            "Add `relative_step=False`", [appended(node, "relative_step=False")], Applicability.UNSAFE
-        )
+        fix = NodeFix("Add `relative_step=False`", [appended(node, "relative_step=False")], Applicability.UNSAFE)
         context.report(self, rate, because=[rate.value], fix=fix)
 
     @staticmethod

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -16,12 +14,13 @@ class LossNotFirst(Rule):
     """A differentiated function does not return the loss as an array, first
 
     ## What it does
-    Finds functions given to `mx.grad`, `mx.value_and_grad` and `nn.value_and_grad` that return a Python number (`loss.item()`,
-    `float(loss)`), a dict, or a tuple that begins with one of these.
+    Finds functions given to `mx.grad`, `mx.value_and_grad` and `nn.value_and_grad` that return a Python number
+    (`loss.item()`, `float(loss)`), a dict, or a tuple that begins with one of these.
 
     ## PyTorch and MLX
-    `backward()` is called on the loss, whatever the function around it returns. In MLX the value that is returned first is what
-    is differentiated: it must be an array with one element. What follows it in a tuple is passed through.
+    `backward()` is called on the loss, whatever the function around it returns. In MLX the value that is returned
+    first is what is differentiated: it must be an array with one element. What follows it in a tuple is passed
+    through.
 
     ## Example
     ```python
@@ -82,7 +81,7 @@ class LossNotFirst(Rule):
         return Evidence(hazard, shown(loss.item() == 5.0, f"the loss is {loss.item()}, what follows is passed through"))
 
 
-def _what(value: Value) -> Optional[str]:
+def _what(value: Value) -> str | None:
     for member in members(value):
         if isinstance(member, Sequence) and member.kind == "tuple" and member.items:
             member = member.items[0]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -18,8 +16,8 @@ class ModuleCheckpointed(Rule):
     Finds `mx.checkpoint` of a module, of a method of one, or of a function that calls a module it was not given.
 
     ## PyTorch and MLX
-    PyTorch's `checkpoint` finds the parameters of what it runs. `mx.checkpoint` knows the arguments only: what the function
-    finds elsewhere is a constant, and the gradients of the weights in it are zero, without an error.
+    PyTorch's `checkpoint` finds the parameters of what it runs. `mx.checkpoint` knows the arguments only: what the
+    function finds elsewhere is a constant, and the gradients of the weights in it are zero, without an error.
     `nn.utils.checkpoint(module)` passes the parameters as arguments.
 
     ## Example
@@ -69,11 +67,12 @@ class ModuleCheckpointed(Rule):
         _, cut = nn.value_and_grad(layer, lambda x: mx.checkpoint(layer)(x).sum())(x)
         _, right = nn.value_and_grad(layer, lambda x: nn.utils.checkpoint(layer)(x).sum())(x)
         return Evidence(
-            shown(cut["bias"].item() == 0.0, "the gradient of the bias is 0"), shown(right["bias"].item() == 1.0, "with nn.utils it is 1")
+            shown(cut["bias"].item() == 0.0, "the gradient of the bias is 0"),
+            shown(right["bias"].item() == 1.0, "with nn.utils it is 1"),
         )
 
 
-def _module(node: cst.BaseExpression, value: Value, context: Context) -> Optional[cst.CSTNode]:
+def _module(node: cst.BaseExpression, value: Value, context: Context) -> cst.CSTNode | None:
     """The module whose weights a function uses without being given them."""
     if is_module(value):
         return node

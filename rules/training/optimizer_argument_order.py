@@ -35,13 +35,13 @@ class OptimizerArgumentOrder(Rule):
     """Options of an optimizer are given by position, where PyTorch has another order
 
     ## What it does
-    Finds `SGD`, `Adam`, `AdamW`, `Adagrad` and `Muon` of `mlx.optimizers` with an option at a position where PyTorch's
-    optimizer has another one.
+    Finds `SGD`, `Adam`, `AdamW`, `Adagrad` and `Muon` of `mlx.optimizers` with an option at a position where
+    PyTorch's optimizer has another one.
 
     ## PyTorch and MLX
-    After the learning rate the orders differ: PyTorch's `SGD` has momentum, dampening, weight decay, and MLX's has momentum,
-    weight decay, dampening; the third option of `Adam` is weight decay in PyTorch and `bias_correction` in MLX. The
-    call runs with another meaning.
+    After the learning rate the orders differ: PyTorch's `SGD` has momentum, dampening, weight decay, and MLX's has
+    momentum, weight decay, dampening; the third option of `Adam` is weight decay in PyTorch and `bias_correction`
+    in MLX. The call runs with another meaning.
 
     ## Example
     ```python
@@ -71,11 +71,19 @@ class OptimizerArgumentOrder(Rule):
         name = constructor(node, context)
         positional = context.arguments(node).positional
         for place in PLACES.get(name or "", ()):
-            if place.index < len(positional) and scalar_type(context.value(positional[place.index].value)) in place.types:
+            if (
+                place.index < len(positional)
+                and scalar_type(context.value(positional[place.index].value)) in place.types
+            ):
                 context.report(
-                    self, positional[place.index], position=place.index + 1, optimizer=name, mlx=place.mlx, torch=place.torch,
+                    self,
+                    positional[place.index],
+                    position=place.index + 1,
+                    optimizer=name,
+                    mlx=place.mlx,
+                    torch=place.torch,
                     repro={"optimizer": name, "index": place.index},
-                )  # fmt: skip
+                )
                 return
 
     @staticmethod

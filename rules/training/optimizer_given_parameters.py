@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -16,13 +14,13 @@ class OptimizerGivenParameters(Rule):
     """An optimizer is given the parameters instead of a learning rate
 
     ## What it does
-    Finds optimizers of `mlx.optimizers` whose first argument is `model.parameters()`, a model, a list of arrays or a list of
-    parameter groups.
+    Finds optimizers of `mlx.optimizers` whose first argument is `model.parameters()`, a model, a list of arrays or
+    a list of parameter groups.
 
     ## PyTorch and MLX
-    PyTorch's optimizers take the parameters first. MLX's take the learning rate first and get the model in `update`. A tree
-    of parameters in its place raises `ValueError` or `TypeError`; a list of equal-shaped arrays is even accepted as the
-    learning rate. For groups there is `optim.MultiOptimizer`.
+    PyTorch's optimizers take the parameters first. MLX's take the learning rate first and get the model in
+    `update`. A tree of parameters in its place raises `ValueError` or `TypeError`; a list of equal-shaped arrays is
+    even accepted as the learning rate. For groups there is `optim.MultiOptimizer`.
 
     ## Example
     ```python
@@ -41,8 +39,8 @@ class OptimizerGivenParameters(Rule):
     ```
 
     ## Fix safety
-    The fix takes the parameters away and, where needed, turns `lr` into `learning_rate`. It is unsafe where the learning rate
-    is given by position.
+    The fix takes the parameters away and, where needed, turns `lr` into `learning_rate`. It is unsafe where the
+    learning rate is given by position.
 
     ## References
     - [Optimizers](https://ml-explore.github.io/mlx/build/html/python/optimizers.html)
@@ -73,10 +71,12 @@ class OptimizerGivenParameters(Rule):
 
         model = nn.Linear(2, 1)
         hazard = raises(lambda: optim.SGD(model.parameters(), 0.1), ValueError, TypeError)
-        return Evidence(hazard, shown(abs(optim.SGD(0.1).learning_rate.item() - 0.1) < 1e-6, "optim.SGD(0.1) has that rate"))
+        return Evidence(
+            hazard, shown(abs(optim.SGD(0.1).learning_rate.item() - 0.1) < 1e-6, "optim.SGD(0.1) has that rate")
+        )
 
 
-def _parameters(value: Value) -> Optional[str]:
+def _parameters(value: Value) -> str | None:
     if all(isinstance(m, Tree) and m.kind == "parameters" for m in members(value)):
         return "the parameters"
     if is_module(value):
@@ -91,11 +91,16 @@ def _parameters(value: Value) -> Optional[str]:
     return None
 
 
-def _fix(node: cst.Call, given: cst.Arg, context: Context) -> Optional[NodeFix]:
+def _fix(node: cst.Call, given: cst.Arg, context: Context) -> NodeFix | None:
     """Takes the parameters away, so that the rate comes first; nothing where the groups' options would be lost."""
     arguments = context.arguments(node)
     named = {"lr", "learning_rate"} & set(arguments.keywords)
-    if arguments.starred or given.keyword is not None or not (named or len(arguments.positional) == 2) or _has_groups(given, context):
+    if (
+        arguments.starred
+        or given.keyword is not None
+        or not (named or len(arguments.positional) == 2)
+        or _has_groups(given, context)
+    ):
         return None
     following = node.args[node.args.index(given) + 1]
     edits: list[Span | Replace] = [Span(given, following, "", before=True)]

@@ -17,8 +17,8 @@ class OptimizerInitWithModule(Rule):
 
     ## PyTorch and MLX
     `init` makes the optimizer's state for a tree of parameters. A module is a dict of all its arrays, so that it is
-    accepted: there is state for frozen weights and running statistics too, which for a model with adapters is most of the
-    memory.
+    accepted: there is state for frozen weights and running statistics too, which for a model with adapters is most
+    of the memory.
 
     ## Example
     ```python
@@ -60,7 +60,9 @@ class OptimizerInitWithModule(Rule):
         model = context.argument(node, 0, "parameters")
         if model is None or not is_module(context.value(model)):
             return
-        fix = NodeFix("Give the trainable parameters", [Insert(model, ".trainable_parameters()", after=True)], Applicability.SAFE)
+        fix = NodeFix(
+            "Give the trainable parameters", [Insert(model, ".trainable_parameters()", after=True)], Applicability.SAFE
+        )
         context.report(self, node, because=[model], model=context.brief(model), fix=fix)
 
     @staticmethod
@@ -74,5 +76,6 @@ class OptimizerInitWithModule(Rule):
         whole.init(model)
         trainable.init(model.trainable_parameters())
         return Evidence(
-            shown("weight" in whole.state, "there is state for the frozen weight"), shown("weight" not in trainable.state, "there is none")
+            shown("weight" in whole.state, "there is state for the frozen weight"),
+            shown("weight" not in trainable.state, "there is none"),
         )

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -20,8 +18,8 @@ class ResultTreeDropped(Rule):
     unused. A `tree_map` whose function returns no array is left alone: it is there for its side effects.
 
     ## PyTorch and MLX
-    PyTorch's optimizers and `apply` functions change parameters in place. In MLX these functions return a new tree and leave
-    the old one as it was: the model does not change.
+    PyTorch's optimizers and `apply` functions change parameters in place. In MLX these functions return a new tree
+    and leave the old one as it was: the model does not change.
 
     ## Example
     ```python
@@ -70,7 +68,7 @@ class ResultTreeDropped(Rule):
         return Evidence(differs(weights["w"], [0.5, 1.0]), agrees(halved["w"], [0.5, 1.0]))
 
 
-def _what(callee: str, node: cst.Call, context: Context) -> Optional[str]:
+def _what(callee: str, node: cst.Call, context: Context) -> str | None:
     if callee.startswith("mlx.optimizers.") and callee.endswith(".apply_gradients"):
         return "the new parameters"
     if callee in PURE:
@@ -80,10 +78,12 @@ def _what(callee: str, node: cst.Call, context: Context) -> Optional[str]:
     return None
 
 
-def _returns_array(function: Optional[cst.BaseExpression], context: Context) -> bool:
+def _returns_array(function: cst.BaseExpression | None, context: Context) -> bool:
     """Whether a function given to ``tree_map`` is a lambda of an array, or one of MLX's own functions."""
     if isinstance(function, cst.Lambda):
-        return as_array(context.value(function.body)) is not None and not any(_may_act(node, context) for node in context.walk(function.body))
+        return as_array(context.value(function.body)) is not None and not any(
+            _may_act(node, context) for node in context.walk(function.body)
+        )
     name = context.qualified(function)
     return name is not None and name.startswith("mlx.core.") and name not in ("mlx.core.eval", "mlx.core.async_eval")
 

@@ -12,11 +12,12 @@ class ScheduleOverruled(Rule):
     """A learning rate is assigned to an optimizer that has a schedule
 
     ## What it does
-    Finds assignments to `learning_rate` of an optimizer that was made with a schedule or another function as its rate.
+    Finds assignments to `learning_rate` of an optimizer that was made with a schedule or another function as its
+    rate.
 
     ## PyTorch and MLX
-    A schedule is evaluated at the start of every `update`, and its result becomes the learning rate: what was assigned
-    before is lost. PyTorch's schedulers change the rate only when they are stepped.
+    A schedule is evaluated at the start of every `update`, and its result becomes the learning rate: what was
+    assigned before is lost. PyTorch's schedulers change the rate only when they are stepped.
 
     ## Example
     ```python
@@ -72,6 +73,8 @@ class ScheduleOverruled(Rule):
             optimizer.learning_rate = 0.125
             optimizer.update(model, gradients)
         return Evidence(
-            shown(scheduled.learning_rate.item() == 0.5, f"after the update the rate is {scheduled.learning_rate.item()}"),
+            shown(
+                scheduled.learning_rate.item() == 0.5, f"after the update the rate is {scheduled.learning_rate.item()}"
+            ),
             shown(constant.learning_rate.item() == 0.125, f"without a schedule it is {constant.learning_rate.item()}"),
         )

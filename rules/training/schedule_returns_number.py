@@ -17,12 +17,13 @@ class ScheduleReturnsNumber(Rule):
     """A schedule returns a Python number
 
     ## What it does
-    Finds functions given to an optimizer as its learning rate that return a Python number: a constant, a choice between two, the
-    result of `math.cos`, `min` or `float`.
+    Finds functions given to an optimizer as its learning rate that return a Python number: a constant, a choice
+    between two, the result of `math.cos`, `min` or `float`.
 
     ## PyTorch and MLX
-    The function given to PyTorch's `LambdaLR` gets an `int` and returns a factor. A schedule of MLX's gets an array that
-    counts the updates and returns the rate as an array: the optimizer calls `astype` on it, which a number does not have.
+    The function given to PyTorch's `LambdaLR` gets an `int` and returns a factor. A schedule of MLX's gets an array
+    that counts the updates and returns the rate as an array: the optimizer calls `astype` on it, which a number
+    does not have.
 
     ## Example
     ```python
@@ -73,10 +74,14 @@ class ScheduleReturnsNumber(Rule):
 
         model = nn.Linear(2, 1)
         gradients = {"bias": model.bias}
-        hazard = raises(lambda: optim.SGD(lambda step: 0.1 if step < 3 else 0.2).update(model, gradients), AttributeError)
+        hazard = raises(
+            lambda: optim.SGD(lambda step: 0.1 if step < 3 else 0.2).update(model, gradients), AttributeError
+        )
         optimizer = optim.SGD(lambda step: mx.where(step < 3, 0.5, 0.25))
         optimizer.update(model, gradients)
-        return Evidence(hazard, shown(optimizer.learning_rate.item() == 0.5, f"the rate is {optimizer.learning_rate.item()}"))
+        return Evidence(
+            hazard, shown(optimizer.learning_rate.item() == 0.5, f"the rate is {optimizer.learning_rate.item()}")
+        )
 
 
 def returns(code: FunctionCode) -> Iterator[Value]:

@@ -18,8 +18,9 @@ class ScheduleStepped(Rule):
     `optim.step_decay`, `optim.join_schedules` and their like return, and on functions used as schedules.
 
     ## PyTorch and MLX
-    A scheduler of PyTorch's holds the optimizer and changes its rate at each `step()`. A schedule of MLX's is a plain function
-    from the number of updates to the rate. The optimizer that was given it calls it in every `update`.
+    A scheduler of PyTorch's holds the optimizer and changes its rate at each `step()`. A schedule of MLX's is a
+    plain function from the number of updates to the rate. The optimizer that was given it calls it in every
+    `update`.
 
     ## Example
     ```python
@@ -53,7 +54,9 @@ class ScheduleStepped(Rule):
         if method is None or not is_schedule(context.value(method.value)):
             return
         name = method.attr.value
-        context.report(self, node, because=[method.value], schedule=context.brief(method.value), name=name, repro={"name": name})
+        context.report(
+            self, node, because=[method.value], schedule=context.brief(method.value), name=name, repro={"name": name}
+        )
 
     @staticmethod
     def repro(name: str = "step") -> Evidence:

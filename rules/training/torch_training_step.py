@@ -19,9 +19,9 @@ class TorchTrainingStep(Rule):
     Finds calls of `step()` and `zero_grad()` on optimizers of `mlx.optimizers`, and of `zero_grad()` on modules.
 
     ## PyTorch and MLX
-    PyTorch's optimizer holds the parameters and finds their gradients on them. MLX's holds no parameters: `update` is given
-    the model and the gradients. `step` is an array that counts the updates and cannot be called, and `zero_grad` does not
-    exist, since gradients do not accumulate by themselves.
+    PyTorch's optimizer holds the parameters and finds their gradients on them. MLX's holds no parameters: `update`
+    is given the model and the gradients. `step` is an array that counts the updates and cannot be called, and
+    `zero_grad` does not exist, since gradients do not accumulate by themselves.
 
     ## Example
     ```python
@@ -67,8 +67,14 @@ class TorchTrainingStep(Rule):
         else:
             return
         context.report(
-            self, node, because=[method.value], kind=kind, name=name, instead=STEP if name == "step" else ZERO_GRAD, repro={"name": name},
-        )  # fmt: skip
+            self,
+            node,
+            because=[method.value],
+            kind=kind,
+            name=name,
+            instead=STEP if name == "step" else ZERO_GRAD,
+            repro={"name": name},
+        )
 
     @staticmethod
     def repro(name: str = "step") -> Evidence:

@@ -19,12 +19,13 @@ class UncorrectedAdam(Rule):
     """Adam without bias correction
 
     ## What it does
-    Finds `optim.Adam` and `optim.AdamW` made without `bias_correction`. It is a warning where the file shows that PyTorch's
-    behaviour is meant: it speaks of PyTorch, or it spells out PyTorch's own default values. Elsewhere it is a note.
+    Finds `optim.Adam` and `optim.AdamW` made without `bias_correction`. It is a warning where the file shows that
+    PyTorch's behaviour is meant: it speaks of PyTorch, or it spells out PyTorch's own default values. Elsewhere it
+    is a note.
 
     ## PyTorch and MLX
-    PyTorch always divides the running averages by `1 - beta ** step`. MLX does so only with `bias_correction=True`. Without
-    it the first update is about three times as large, and the runs differ for hundreds of steps.
+    PyTorch always divides the running averages by `1 - beta ** step`. MLX does so only with `bias_correction=True`.
+    Without it the first update is about three times as large, and the runs differ for hundreds of steps.
 
     ## Example
     ```python
@@ -55,7 +56,9 @@ class UncorrectedAdam(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     calls = frozenset(POSITIONS)
-    message = "`optim.{optimizer}` does no bias correction unless `bias_correction=True`; PyTorch's always does{evidence}"
+    message = (
+        "`optim.{optimizer}` does no bias correction unless `bias_correction=True`; PyTorch's always does{evidence}"
+    )
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = constructor(node, context)
@@ -65,9 +68,15 @@ class UncorrectedAdam(Rule):
         evidence = _evidence(node, context)
         fix = NodeFix("Add `bias_correction=True`", [appended(node, "bias_correction=True")], Applicability.UNSAFE)
         context.report(
-            self, node, severity=Severity.WARNING if evidence else Severity.INFO, confidence=CERTAIN, fix=fix, optimizer=name,
-            evidence=f" ({evidence})" if evidence else "", repro={"optimizer": name},
-        )  # fmt: skip
+            self,
+            node,
+            severity=Severity.WARNING if evidence else Severity.INFO,
+            confidence=CERTAIN,
+            fix=fix,
+            optimizer=name,
+            evidence=f" ({evidence})" if evidence else "",
+            repro={"optimizer": name},
+        )
 
     @staticmethod
     def repro(optimizer: Literal["Adam", "AdamW"] = "Adam") -> Evidence:

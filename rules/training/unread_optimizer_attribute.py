@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -21,8 +19,8 @@ class UnreadOptimizerAttribute(Rule):
     Finds assignments to `lr`, `wd` and the like on an optimizer of `mlx.optimizers`.
 
     ## PyTorch and MLX
-    In PyTorch the learning rate is changed through `param_groups`. In MLX it is the attribute `learning_rate`. Any other
-    attribute can be set as well, and nobody reads it: the training goes on with the old rate.
+    In PyTorch the learning rate is changed through `param_groups`. In MLX it is the attribute `learning_rate`. Any
+    other attribute can be set as well, and nobody reads it: the training goes on with the old rate.
 
     ## Example
     ```python
@@ -69,8 +67,14 @@ class UnreadOptimizerAttribute(Rule):
         if right is None or optimizer is None or optimizer.code is not None:
             return
         context.report(
-            self, node, because=[target.value], name=name, right=right, fix=_fix(target, right, optimizer), repro={"name": name},
-        )  # fmt: skip
+            self,
+            node,
+            because=[target.value],
+            name=name,
+            right=right,
+            fix=_fix(target, right, optimizer),
+            repro={"name": name},
+        )
 
     @staticmethod
     def repro(name: str = "lr") -> Evidence:
@@ -85,7 +89,7 @@ class UnreadOptimizerAttribute(Rule):
         )
 
 
-def _fix(target: cst.Attribute, right: str, optimizer: Instance) -> Optional[NodeFix]:
+def _fix(target: cst.Attribute, right: str, optimizer: Instance) -> NodeFix | None:
     if right == "learning_rate" and is_schedule(learning_rate(optimizer)):
         return None  # an assignment to it would be undone
     return NodeFix(f"Assign to `{right}`", [Replace(target.attr, right)], Applicability.UNSAFE)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -19,9 +17,9 @@ class UpdateWithoutModule(Rule):
     Finds `optimizer.update` whose first argument is `model.parameters()` or the gradients, instead of the model.
 
     ## PyTorch and MLX
-    `update(model, gradients)` writes the new parameters into the module by calling its `update`. A tree of parameters and
-    one of gradients are dicts, and these have an `update` too: the new values end up in a dict that is thrown away. Nothing
-    raises and nothing trains.
+    `update(model, gradients)` writes the new parameters into the module by calling its `update`. A tree of
+    parameters and one of gradients are dicts, and these have an `update` too: the new values end up in a dict that
+    is thrown away. Nothing raises and nothing trains.
 
     ## Example
     ```python
@@ -75,11 +73,12 @@ class UpdateWithoutModule(Rule):
         unchanged = model.bias.item()
         optimizer.update(model, {"bias": mx.array([1.0])})
         return Evidence(
-            shown(unchanged == 1.0, f"the bias is still {unchanged}"), shown(model.bias.item() == 0.5, f"it is {model.bias.item()}")
+            shown(unchanged == 1.0, f"the bias is still {unchanged}"),
+            shown(model.bias.item() == 0.5, f"it is {model.bias.item()}"),
         )
 
 
-def _what(value: Value) -> Optional[str]:
+def _what(value: Value) -> str | None:
     if is_gradients(value):
         return "the gradients"
     if all(isinstance(m, Tree) and m.kind == "parameters" for m in members(value)) and not is_module(value):

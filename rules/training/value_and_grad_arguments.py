@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
 
 from mlxlint.context import Context
@@ -18,8 +16,9 @@ class ValueAndGradArguments(Rule):
     Finds `nn.value_and_grad(loss_fn)` and `nn.value_and_grad(loss_fn, model)`.
 
     ## PyTorch and MLX
-    `nn.value_and_grad(model, loss_fn)` differentiates with respect to the model's trainable parameters and so takes the model
-    first. `mx.value_and_grad(loss_fn)` takes a function only and differentiates with respect to its first argument.
+    `nn.value_and_grad(model, loss_fn)` differentiates with respect to the model's trainable parameters and so takes
+    the model first. `mx.value_and_grad(loss_fn)` takes a function only and differentiates with respect to its first
+    argument.
 
     ## Example
     ```python
@@ -54,7 +53,11 @@ class ValueAndGradArguments(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         arguments = context.arguments(node)
         called = context.called(node)
-        if not (isinstance(called, Name) and called.name == "mlx.nn.value_and_grad") or arguments.starred or not arguments.positional:
+        if (
+            not (isinstance(called, Name) and called.name == "mlx.nn.value_and_grad")
+            or arguments.starred
+            or not arguments.positional
+        ):
             return
         first = arguments.positional[0].value
         if _is_function(context.value(first)):
@@ -76,8 +79,12 @@ def _is_function(value: Value) -> bool:
     return isinstance(value, Function) and not is_module(value)
 
 
-def _swapped(node: cst.Call, context: Context) -> Optional[NodeFix]:
+def _swapped(node: cst.Call, context: Context) -> NodeFix | None:
     if len(node.args) != 2 or any(arg.keyword is not None for arg in node.args):
         return None
     function, model = node.args[0].value, node.args[1].value
-    return NodeFix("Give the model first", [Replace(function, context.text(model)), Replace(model, context.text(function))], Applicability.SAFE)
+    return NodeFix(
+        "Give the model first",
+        [Replace(function, context.text(model)), Replace(model, context.text(function))],
+        Applicability.SAFE,
+    )

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Array, constant
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, shown
+
+SIGNED = frozenset({"int8", "int16", "int32", "int64"})
+BITS = {"int8": 7, "uint8": 8, "int16": 15, "uint16": 16, "int32": 31, "uint32": 32}
+
+
+class IntegerOperatorLimit(Rule):
+    """An operator that loses integers
+
+    ## What it does
+    Finds shifts of integer arrays by as many bits as they have, integer arrays to a negative power, and arithmetic
+    of `uint64` with signed integers.
+
+    ## PyTorch and MLX
+    PyTorch's integers are `int64` by default, where `1 << 40` fits; it refuses negative powers of integers, and
+    `uint64` next to `int64`. MLX shifts in `int32`, returns 0 for `2 ** -1`, and makes `float32` of `uint64` and
+    `int64`, which is exact up to 16777216.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    high = mx.array([1, 2])
+    key = high << 40
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    high = mx.array([1, 2])
+    key = high.astype(mx.int64) << 40
+    ```
+
+    ## References
+    - [Data types](https://ml-explore.github.io/mlx/build/html/python/data_types.html)
+    """
+
+    code = "MLX483"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "`{expression}` {consequence}"
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        operator = node.operator
+        if isinstance(operator, (cst.LeftShift, cst.Power)):
+            left, number = context.array(node.left), constant(context.value(node.right), int)
+            if left is None or not isinstance(number, int):
+                return
+            if isinstance(operator, cst.LeftShift) and number >= BITS.get(left.dtype or "", 99):
+                self._report(node, "shift", f"shifts all bits out: `{context.brief(node.left)}` is {left.dtype}", context)
+            elif isinstance(operator, cst.Power) and number < 0 and _is_integer(left):
+                self._report(node, "power", f"is 0 beyond 1: `{context.brief(node.left)}` is {left.dtype}", context)
+        elif isinstance(operator, (cst.Add, cst.Subtract, cst.Multiply, cst.BitOr, cst.BitXor, cst.BitAnd)):
+            sides = [context.array(node.left), context.array(node.right)]
+            kinds = {None if side is None else side.dtype for side in sides}
+            if "uint64" in kinds and kinds & SIGNED:
+                self._report(node, "mixed", f"is float32: uint64 with {(kinds - {'uint64'}).pop()}", context)
+
+    def _report(self, node: cst.BinaryOperation, case: str, consequence: str, context: Context) -> None:
+        because = [side for side in (node.left, node.right) if context.array(side) is not None]
+        context.report(
+            self, node, because=because, expression=context.brief(node), consequence=consequence, repro={"case": case}
+        )
+
+    @staticmethod
+    def repro(case: str = "shift") -> Evidence:
+        import mlx.core as mx
+
+        x = mx.array([2])
+        if case == "power":
+            return Evidence(differs(x**-1, [0.5]), agrees(x.astype(mx.float32) ** -1, [0.5]))
+        if case == "mixed":
+            whole, offset = mx.array([2**24 + 1], dtype=mx.uint64), mx.array([0], dtype=mx.int64)
+            right = (whole + offset.astype(mx.uint64)).item()
+            return Evidence(
+                shown((whole + offset).item() != 2**24 + 1, f"16777217 + 0: {(whole + offset).item()}"),
+                shown(right == 2**24 + 1, f"16777217 + 0: {right}"),
+            )
+        wide = (x.astype(mx.int64) << 40).item()
+        return Evidence(shown((x << 40).item() != 2**41, f"2 << 40: {(x << 40).item()}"), shown(wide == 2**41, str(wide)))
+
+
+def _is_integer(array: Array) -> bool:
+    return array.dtype in SIGNED or (array.dtype or "").startswith("uint")

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import tree
+from mlxlint.model.values import LIKELY
+from mlxlint.rule import Evidence, Kind, Rule, Severity, differs, shown
+
+
+class RopeWithoutOffset(Rule):
+    """RoPE is applied without the cache's offset in the branch that has a cache
+
+    ## What it does
+    Finds calls of an `nn.RoPE` with an array alone, where a cache is given (`if cache is not None:`), and what the
+    call returns is put in it.
+
+    ## PyTorch and MLX
+    Ports of PyTorch code pass positions along. `nn.RoPE` counts from zero unless `offset` says how many tokens came
+    before: each newly generated token is turned as if it were the first.
+
+    ## Example
+    ```python
+    import mlx.nn as nn
+
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rope = nn.RoPE(8)
+
+        def __call__(self, queries, keys, values, cache=None):
+            if cache is not None:
+                queries = self.rope(queries)
+                keys = self.rope(keys)
+                keys, values = cache.update_and_fetch(keys, values)
+            return queries, keys, values
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.nn as nn
+
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rope = nn.RoPE(8)
+
+        def __call__(self, queries, keys, values, cache=None):
+            if cache is not None:
+                queries = self.rope(queries, offset=cache.offset)
+                keys = self.rope(keys, offset=cache.offset)
+                keys, values = cache.update_and_fetch(keys, values)
+            return queries, keys, values
+    ```
+
+    ## References
+    - [RoPE](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.RoPE.html)
+    """
+
+    code = "MLX371"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    calls = frozenset({"__call__"})
+    message = "`{call}` turns by positions from 0, and `{cache}` holds tokens before them: give `offset`"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) != "mlx.nn.RoPE.__call__" or len(node.args) != 1 or node.args[0].star:
+            return
+        cache = _cache_around(node, context)
+        if cache is not None:
+            context.report(self, node, confidence=LIKELY, call=context.brief(node), cache=cache)
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        rope, x = nn.RoPE(4), mx.random.normal((1, 3, 4))
+        expected = rope(x)[:, 2:]
+        return Evidence(
+            differs(rope(x[:, 2:]), expected),
+            shown(mx.allclose(rope(x[:, 2:], offset=2), expected, atol=1e-5).item(), "with offset=2 it is the same"),
+        )
+
+
+def _cache_around(node: cst.Call, context: Context) -> str | None:
+    """The name of the cache that is surely given where a node stands."""
+    inner: cst.CSTNode = node
+    for ancestor in context.ancestors(node):
+        if isinstance(ancestor, cst.FunctionDef):
+            return None
+        if isinstance(ancestor, cst.If):
+            name = _given(ancestor.test)
+            if name is not None and inner is ancestor.body:
+                return name
+        inner = ancestor
+    return None
+
+
+def _given(test: cst.BaseExpression) -> str | None:
+    """``cache`` of ``cache is not None`` and of ``cache``."""
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        target = test.comparisons[0]
+        if not isinstance(target.operator, cst.IsNot) or tree.dotted(target.comparator) != "None":
+            return None
+        test = test.left
+    name = tree.dotted(test) or ""
+    return name if "cache" in name.rpartition(".")[2].lower() else None

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model import tree
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+
+from ._gradients import is_module
+from ._optimizers import as_optimizer
+
+
+class SharedOptimizer(Rule):
+    """One optimizer updates two models
+
+    ## What it does
+    Finds functions in which the same optimizer is given two different models.
+
+    ## PyTorch and MLX
+    An optimizer of PyTorch's belongs to the parameters it was made with. One of MLX's keeps its state under the
+    paths of the parameters (`layers.0.weight`): a second model with equal paths reads and overwrites the momentum
+    of the first, and both count as updates.
+
+    ## Example
+    ```python
+    import mlx.nn as nn
+    import mlx.optimizers as optim
+
+    actor, critic = nn.Linear(2, 1), nn.Linear(2, 1)
+    optimizer = optim.SGD(learning_rate=0.1, momentum=0.9)
+    optimizer.update(actor, {"bias": actor.bias})
+    optimizer.update(critic, {"bias": critic.bias})
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.nn as nn
+    import mlx.optimizers as optim
+
+    actor, critic = nn.Linear(2, 1), nn.Linear(2, 1)
+    actor_optimizer = optim.SGD(learning_rate=0.1, momentum=0.9)
+    critic_optimizer = optim.SGD(learning_rate=0.1, momentum=0.9)
+    actor_optimizer.update(actor, {"bias": actor.bias})
+    critic_optimizer.update(critic, {"bias": critic.bias})
+    ```
+
+    ## References
+    - [Optimizers](https://ml-explore.github.io/mlx/build/html/python/optimizers.html)
+    """
+
+    code = "MLX231"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    calls = frozenset({"update"})
+    message = "`{optimizer}` also updates `{other}`: two models share its state"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if as_optimizer(context.receiver(node)) is None:
+            return
+        optimizer, model = _parts(node, context)
+        if optimizer is None or model is None:
+            return
+        scope = next((a for a in context.ancestors(node) if isinstance(a, (cst.FunctionDef, cst.Module))), None)
+        for other in context.walk(scope) if scope is not None else ():
+            if other is node:
+                return  # the earlier of two is where the other is pointed to
+            if not isinstance(other, cst.Call) or as_optimizer(context.receiver(other)) is None:
+                continue
+            same, second = _parts(other, context)
+            if (
+                same == optimizer
+                and second is not None
+                and second != model
+                and not self._rebound(optimizer, scope, context)
+            ):
+                context.report(
+                    self, node, because=[("the other is updated here", other)], optimizer=optimizer, other=second
+                )
+                return
+
+    @staticmethod
+    def _rebound(name: str, scope: cst.CSTNode | None, context: Context) -> bool:
+        """Whether a name stands for several optimizers in a scope: bound more than once, or by a loop."""
+        bound = 0
+        for node in context.walk(scope) if scope is not None else ():
+            if isinstance(node, cst.Assign):
+                bound += sum(tree.dotted(target.target) == name for target in node.targets)
+            elif isinstance(node, cst.For) and any(tree.dotted(part) == name for part in tree.walk(node.target)):
+                return True
+        return bound > 1
+
+    @staticmethod
+    def repro() -> Evidence:
+        import mlx.core as mx
+        import mlx.nn as nn
+        import mlx.optimizers as optim
+
+        def second_bias(shared: bool) -> mx.array:
+            first, second = nn.Linear(1, 1), nn.Linear(1, 1)
+            first.bias, second.bias = mx.array([0.0]), mx.array([0.0])
+            one = optim.SGD(0.5, momentum=0.5)
+            two = one if shared else optim.SGD(0.5, momentum=0.5)
+            one.update(first, {"bias": mx.array([1.0])})
+            two.update(second, {"bias": mx.array([1.0])})
+            return second.bias
+
+        return Evidence(differs(second_bias(True), [-0.5]), agrees(second_bias(False), [-0.5]))
+
+
+def _parts(call: cst.Call, context: Context) -> tuple[str | None, str | None]:
+    """The paths of the optimizer and of the model in ``optimizer.update(model, ...)``."""
+    model = context.argument(call, 0, "model")
+    if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "update" or model is None:
+        return None, None
+    return tree.dotted(call.func.value), tree.dotted(model) if is_module(context.value(model)) else None

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Instance, Sequence, Value, members
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+
+_LAZY = frozenset({"builtins.map", "builtins.zip", "builtins.filter"})
+
+
+class LoadWeightsArgument(Rule):
+    """`load_weights` or `save_weights` is given a `Path` or a generator
+
+    ## What it does
+    Finds `load_weights` and `save_weights` of an MLX module with a `pathlib.Path`, and `load_weights` with a generator,
+    `map` or `zip`.
+
+    ## PyTorch and MLX
+    `torch.load` takes paths of any kind. A module's `load_weights` takes the name of a file as a string, or a list of
+    pairs: a `Path` is taken for a list, and a generator has no length.
+
+    ## Example
+    ```python
+    from pathlib import Path
+
+    import mlx.nn as nn
+
+    model = nn.Linear(2, 2)
+    model.load_weights(Path("weights") / "model.safetensors")
+    ```
+
+    ## Use instead
+    ```python
+    from pathlib import Path
+
+    import mlx.nn as nn
+
+    model = nn.Linear(2, 2)
+    model.load_weights(str(Path("weights") / "model.safetensors"))
+    ```
+
+    ## Fix safety
+    The fix puts `str(…)` around a path and `list(…)` around a generator, and is safe.
+
+    ## References
+    - [Module.load_weights](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Module.load_weights.html)
+    """
+
+    code = "MLX909"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
+    calls = frozenset({"load_weights", "save_weights"})
+    message = "`{function}` takes a string{pairs}, and `{given}` is {what}"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        callee = context.callee(node) or ""
+        function = callee.rpartition(".")[2]
+        given = context.argument(node, 0, "file_or_weights", "file") if callee.startswith("mlx.nn.") else None
+        if given is None:
+            return
+        if all(_is_path(member) for member in members(context.value(given))):
+            wrapper, what = "str", "a `Path`"
+        elif function == "load_weights" and _is_lazy(given, context):
+            wrapper, what = "list", "no list"
+        else:
+            return
+        text = context.text(given)
+        bare = text[1:-1] if isinstance(given, cst.GeneratorExp) and text.startswith("(") else text
+        fix = NodeFix(f"Wrap it in `{wrapper}`", [Replace(given, f"{wrapper}({bare})")], Applicability.SAFE)
+        context.report(
+            self, node, because=[given], fix=fix, function=function, given=context.brief(given), what=what,
+            pairs=" or a list of pairs" if function == "load_weights" else "", repro={"kind": what},
+        )  # fmt: skip
+
+    @staticmethod
+    def repro(kind: str = "a `Path`") -> Evidence:
+        import tempfile
+        from pathlib import Path
+
+        import mlx.core as mx
+        import mlx.nn as nn
+
+        layer = nn.Linear(2, 2, bias=False)
+        if kind == "no list":
+            pairs = [("weight", mx.zeros((2, 2)))]
+            hazard = raises(lambda: layer.load_weights(pair for pair in pairs), TypeError)
+            layer.load_weights(pairs)
+            return Evidence(hazard, shown(not mx.any(layer.weight).item(), "a list is loaded"))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.safetensors"
+            layer.save_weights(str(path))
+            hazard = raises(lambda: layer.load_weights(path), TypeError)
+            layer.load_weights(str(path))
+            mx.eval(layer.parameters())
+        return Evidence(hazard, shown(layer.weight.shape == (2, 2), "a string is loaded"))
+
+
+def _is_path(value: Value) -> bool:
+    return isinstance(value, Instance) and value.type in ("pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath")
+
+
+def _is_lazy(node: cst.BaseExpression, context: Context) -> bool:
+    if isinstance(node, cst.Call):
+        return context.callee(node) in _LAZY
+    value = context.value(node)
+    return isinstance(node, cst.GeneratorExp) or (isinstance(value, Sequence) and value.kind == "generator")
