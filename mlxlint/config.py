@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlxlint import registry
 from mlxlint.rule import Confidence, Severity
+from mlxlint.target import declared, required
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -146,10 +146,16 @@ def _count(value: object) -> int:
     return value
 
 
-def _version(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)+", value):
-        raise _expected('a version such as "0.31"', value)
-    return value
+def _target(package: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        from mlxlint.target import target
+
+        if not isinstance(value, str):
+            raise _expected('a version such as "0.31" or a range such as ">=0.30,<0.32"', value)
+        target(package, value)
+        return value
+
+    return parse
 
 
 def _selectors(value: object) -> tuple[str, ...]:
@@ -226,8 +232,13 @@ KEYS: dict[str, Key] = {
         "The least severity of a finding that makes the exit code 1.",
         "warning",
     ),
-    "target-mlx": Key("version", _version, "Report what was seen to hold on this MLX release."),
-    "target-mlx-lm": Key("version", _version, "Report what was seen to hold on this MLX-LM release."),
+    "target-mlx": Key(
+        "version or range",
+        _target("mlx"),
+        "The MLX releases the code is for: `\"0.31\"`, `\">=0.30,<0.32\"`. What holds on any of them is reported. By"
+        " default what the project requires in `pyproject.toml`, `setup.cfg` or `requirements.txt`, or else the newest.",
+    ),
+    "target-mlx-lm": Key("version or range", _target("mlx-lm"), "The same for MLX-LM."),
     "include": Key("list of globs", _globs, "Files to find in a folder.", ("*.py", "*.pyi")),
     "exclude": Key(
         "list of globs",
@@ -291,12 +302,13 @@ class Settings:
 
     layers: tuple[Layer, ...] = field(hash=False)
     file: str | None = None
+    declared: Mapping[str, str] = field(default_factory=dict, hash=False)  # by the project, in place of defaults
 
     def value(self, key: str) -> Any:
         for layer in reversed(self.layers):
             if key in layer.values:
                 return layer.values[key]
-        return KEYS[key].default
+        return self.declared.get(key, KEYS[key].default)
 
     def _globs(self, key: str) -> tuple[Globs, ...]:
         return tuple(Globs(layer.base, layer.values[key]) for layer in self.layers if key in layer.values)
@@ -442,7 +454,7 @@ class Configuration:
         self._fixed: Settings | None = self.default if isolated else None
         if config is not None:
             path = os.path.abspath(config)
-            self._fixed = Settings((*_layers(path, here), self._command_line), path)
+            self._fixed = Settings((*_layers(path, here), self._command_line), path, required(os.path.dirname(path)))
 
     def settings(self, folder: str) -> Settings:
         """The settings for the files of a folder, given by its absolute path.
@@ -467,6 +479,8 @@ class Configuration:
         for name in FILE_NAMES:
             path = os.path.join(folder, name)
             if os.path.isfile(path) and (name != "pyproject.toml" or _section(path) is not None):
-                return Settings((*_layers(path, folder), self._command_line), path)
+                return Settings((*_layers(path, folder), self._command_line), path, required(folder))
         parent = os.path.dirname(folder)
-        return self.default if parent == folder else self.settings(parent)
+        above = self.default if parent == folder else self.settings(parent)
+        own = declared(folder)
+        return replace(above, declared=own) if own else above

@@ -63,8 +63,11 @@ def _lacking(releases: tuple[str | None, ...], scope: str, member: str) -> Absen
 
 
 def _lacks(release: str | None, scope: str, member: str) -> bool:
-    owner = scope if scope in api.known_modules(release) else scope.rpartition(".")[0]
-    return owner in api.known_modules(release) and member not in api.members(scope, release)
+    """Whether a release surely has no such member; of one whose surface is not known nothing is sure."""
+    known = api.known_modules(release)
+    owner = api.lookup(scope) if scope not in known else None
+    is_known = scope in known if owner is None else owner.kind == "class" and scope.rpartition(".")[0] in known
+    return is_known and member not in api.members(scope, release)
 
 
 @cache
@@ -110,13 +113,19 @@ def declared(folder: str) -> dict[str, str]:
                 data = file.read()
         except OSError:
             continue
-        found = dict(_required(read(data.decode("utf-8", "replace")))) if b"mlx" in data else {}
+        found = dict(_requirements(read(data.decode("utf-8", "replace")))) if b"mlx" in data.lower() else {}
         if found:
             return found
     return {}
 
 
-def _required(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+def required(folder: str) -> dict[str, str]:
+    """What the project around a folder declares: the nearest file above that asks for certain releases speaks."""
+    parent = os.path.dirname(folder)
+    return declared(folder) or ({} if parent == folder else required(parent))
+
+
+def _requirements(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 

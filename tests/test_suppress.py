@@ -17,7 +17,8 @@ HEAD = "import mlx.core as mx\nx = mx.array([0.5, -1.0])\n"
 def check(text: str, **options: list[str]) -> list[Finding]:
     """The findings in a text, with all rules or those selected."""
     settings = Configuration(options, isolated=True).default
-    return sorted(Checker().check(Task(None, "t.py", text.encode(), settings)), key=lambda finding: finding.sort_key)
+    found = Checker().check(Task(None, "t.py", text.encode(), settings)).findings
+    return sorted(found, key=lambda finding: finding.sort_key)
 
 
 def found(text: str, **options: list[str]) -> list[str]:

@@ -182,6 +182,8 @@ def method(value: Foreign, name: str, args: Arguments) -> Value:
     if value.type == TENSOR:
         if name == "numpy":
             return Foreign(NDARRAY, None, value.shape)
+        if name in ("split", "chunk", "unbind"):
+            return Sequence("tuple", None, Foreign(TENSOR, value.dtype))
         if name in _SCALAR_METHODS:
             return Scalar("int") if name != "item" else UNKNOWN
         if name == "size":

@@ -602,7 +602,7 @@ def attribute(array: Array, name: str) -> Value | None:
             shape = shape[::-1] if name == "T" else (*shape[:-2], *shape[-2:][::-1])
         return Array(array.dtype, shape, confidence=array.confidence)
     if name in ("real", "imag"):
-        return array
+        return array.with_(dtype="float32", op=None) if array.dtype == "complex64" else array
     return None
 
 

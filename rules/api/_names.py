@@ -17,9 +17,9 @@ from libcst import matchers
 from mlxlint.context import Context
 from mlxlint.model import api, ops
 from mlxlint.model.tree import dotted
-from mlxlint.model.values import UNKNOWN, Array, Const, Scalar, Value, as_array, constant, scalar_type
+from mlxlint.model.values import UNKNOWN, Array, Const, Scalar, Tree, Value, as_array, constant, scalar_type
 from mlxlint.model.values import Sequence as SequenceValue
-from mlxlint.rule import Applicability, NodeFix, Replace
+from mlxlint.rule import Applicability, InsertStatement, NodeEdit, NodeFix, Replace
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,6 +31,7 @@ MODULES = {"mx": "mlx.core", "nn": "mlx.nn", "optim": "mlx.optimizers", "np": "n
 _OPTIONAL = re.compile(r"<([^<>]*\{[^<>]*)>")
 _HOLE = re.compile(r"\{(\*?)(\w+)(?::(\w+))?\}")
 _MODULE = re.compile(r"\b(mx|nn|optim|np)\.")
+_FUNCTION = re.compile(r"\b(tree_flatten|tree_unflatten)\(")
 _DEVICES = re.compile(r"(cpu|gpu|cuda|mps|xpu|meta)(:\d+)?")
 _OPENS = re.compile(r"[(\[,]\s*$|\w=$|^$")
 _WHOLE = (
@@ -93,10 +94,12 @@ class Rewrite:
     node: cst.BaseExpression
     text: str
     exact: bool
+    imports: Sequence[NodeEdit] = ()
 
     def fix(self, certain: bool) -> NodeFix:
         applicability = Applicability.SAFE if self.exact and certain else Applicability.UNSAFE
-        return NodeFix(f"Replace by `{' '.join(self.text.split())}`", [Replace(self.node, self.text)], applicability)
+        edits = [*self.imports, Replace(self.node, self.text)]
+        return NodeFix(f"Replace by `{' '.join(self.text.split())}`", edits, applicability)
 
 
 def rewrite(
@@ -112,7 +115,7 @@ def rewrite(
         texts = arguments_of(form, called, receiver, context)
         text = None if texts is None else fill(form.template, texts, node, context)
         if text is not None:
-            return Rewrite(node, text, form.exact)
+            return Rewrite(node, text, form.exact, imports(form.template, context))
     return None
 
 
@@ -216,6 +219,7 @@ _CHECKS: Mapping[str, Callable[[Value, cst.CSTNode], bool]] = {
     "dtype": is_dtype,
     "device": _is_device,
     "array": lambda value, node: as_array(value) is not None,
+    "tree": lambda value, node: isinstance(value, Tree),
     "vector": lambda value, node: getattr(as_array(value), "rank", None) == 1,
     "zero": lambda value, node: constant(value, int) == 0,
     "one": lambda value, node: constant(value, int) == 1,
@@ -257,12 +261,24 @@ def _names(template: str) -> set[str]:
 
 
 def under_aliases(template: str, context: Context) -> str | None:
-    """``mx.`` and its like under the names by which the file imports these modules; None when it does not."""
-    used = {match[1] for match in _MODULE.finditer(template)}
-    aliases = {short: context.alias(MODULES[short]) for short in used}
-    if None in aliases.values():
+    """``mx.`` and its like under the names that these modules have in the file; None when they can have none."""
+    names = _names_of(template, context)
+    if None in names.values():
         return None
-    return _MODULE.sub(lambda match: f"{aliases[match[1]]}.", template)
+    known = {short: found[0] for short, found in names.items() if found is not None}
+    named = _MODULE.sub(lambda match: f"{known[match[1]]}.", template)
+    return _FUNCTION.sub(lambda match: f"{known[match[1]]}(", named)
+
+
+def imports(template: str, context: Context) -> list[NodeEdit]:
+    """The edits that import what a template uses and the file does not import yet."""
+    return [edit for found in _names_of(template, context).values() if found is not None for edit in found[1]]
+
+
+def _names_of(template: str, context: Context) -> dict[str, tuple[str, tuple[InsertStatement, ...]] | None]:
+    modules = {match[1]: context.importing(MODULES[match[1]], match[1]) for match in _MODULE.finditer(template)}
+    functions = {match[1]: context.importing(f"mlx.utils.{match[1]}") for match in _FUNCTION.finditer(template)}
+    return modules | functions
 
 
 def _filled(hole: re.Match[str], template: str, pieces: Pieces) -> str | None:

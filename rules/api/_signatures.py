@@ -25,7 +25,7 @@ def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
     called = context.called(call)
     if not isinstance(called, Name) or not called.name.startswith("mlx.") or called.confidence < CERTAIN:
         return None
-    entry = api.lookup(called.name)
+    entry = api.lookup(called.name, context.target(called.name).newest)
     if entry is None or not entry.signatures or (entry.kind == "method" and called.receiver is None):
         return None
     return entry if entry.kind in ("function", "method", "class") else None
@@ -37,6 +37,20 @@ def unaccepted_keywords(call: cst.Call, entry: api.Entry) -> Iterator[cst.Arg]:
         known = any(accepts(signature, keyword) for signature in entry.signatures)
         if not known and (entry.name, keyword) not in _ALSO_BY_NAME:
             yield arg
+
+
+def first_without(keyword: str, entry: api.Entry, context: Context) -> str | None:
+    """The first of the releases linted for in which a callable has no parameter of a name that it has in the newest."""
+    for release in context.target(entry.name).releases:
+        older = api.lookup(entry.name, release) if entry.releases.contains(release) else None
+        signatures = () if older is None else older.signatures
+        if signatures and not any(_has(signature, keyword) for signature in signatures):
+            return release
+    return None
+
+
+def _has(signature: api.Signature, keyword: str) -> bool:
+    return any(p.kind == "var-keyword" or p.name == keyword for p in signature.parameters)
 
 
 def accepts(signature: api.Signature, keyword: str) -> bool:

@@ -53,7 +53,7 @@ class ArgumentType(Rule):
     yields_to = (
         "shape-as-arguments", "transpose-of-two-axes", "reduction-of-two-arrays", "foreign-dtype", "torch-keyword",
         "condition-without-choices", "unsupported-index", "padded-every-axis", "unknown-option", "norm-of-everything",
-        "randint-bound", "split-by-size", "numpy-left-operand", "nested-parameters-saved", "full-svd",
+        "randint-bound", "split-by-size", "numpy-left-operand", "nested-parameters-saved", "full-svd", "mlx-given-foreign-array",
     )  # fmt: skip
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
-from mlxlint.model.values import Array, Foreign, Name, Sequence, constant
+from mlxlint.model.values import Array, Foreign, Name, Sequence, Value, constant, members
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 MLX = frozenset(f"mlx.core.{name}" for name in (*dtypes.DTYPES, "bool"))
@@ -84,15 +84,20 @@ def _called(library: str) -> str:
 def _library(node: cst.BaseExpression, context: Context) -> str | None:
     """Whose dtype an expression is: "mlx", "torch", "numpy", "str"; None when it is no dtype, or not known."""
     if isinstance(node, cst.Attribute) and node.attr.value == "dtype":
-        owner = context.value(node.value)
-        if isinstance(owner, Array):
-            return "mlx"
-        return {"torch.Tensor": "torch"}.get(owner.type) if isinstance(owner, Foreign) else None
+        owners = {_owner(member) for member in members(context.value(node.value))}
+        return owners.pop() if len(owners) == 1 else None
     value = context.value(node)
     if isinstance(value, Sequence):
         found = {_named(item) for item in value.items or ()}
         return found.pop() if len(found) == 1 else None
     return _named(value)
+
+
+def _owner(value: Value) -> str | None:
+    """Whose array a value is; None for NumPy's, whose dtypes equal more than their own."""
+    if isinstance(value, Array):
+        return "mlx"
+    return "torch" if isinstance(value, Foreign) and value.type == "torch.Tensor" else None
 
 
 def _named(value: object) -> str | None:

@@ -57,7 +57,7 @@ class TensorMethod(Rule):
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         array = context.array(node.value)
         name = node.attr.value
-        if array is None or name in api.members("mlx.core.array"):
+        if array is None or name in api.members("mlx.core.array", context.target_mlx.newest):
             return
         entry = _names.table()["tensor"].get(name)
         if entry is None or (array.op in UNCLEAR and name in AMBIGUOUS) or is_guarded(node, name, context):

@@ -61,12 +61,12 @@ class TorchName(Rule):
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node)
-        if isinstance(value, Name) and value.receiver is None and is_missing(value.name):
+        if isinstance(value, Name) and value.receiver is None and is_missing(value.name, context):
             self._report(node, value.name, node.attr, context)
 
     def visit_ImportAlias(self, node: cst.ImportAlias, context: Context) -> None:
         value = context.value(node)
-        if isinstance(value, Name) and is_missing(value.name) and isinstance(node.name, cst.Name):
+        if isinstance(value, Name) and is_missing(value.name, context) and isinstance(node.name, cst.Name):
             self._report(node.name, value.name, node, context)
 
     def _report(self, use: cst.BaseExpression, name: str, place: cst.CSTNode, context: Context) -> None:
@@ -93,8 +93,10 @@ class TorchName(Rule):
         return Evidence(hazard, _proof.remedy(section, name))
 
 
-def is_missing(name: str) -> bool:
-    """Whether a qualified name is one that PyTorch has and MLX, as far as is known, has not."""
+def is_missing(name: str, context: Context) -> bool:
+    """Whether a qualified name is one that PyTorch has and MLX, in the releases linted for, has not."""
     scope, _, member = name.rpartition(".")
     section = SECTIONS.get(scope)
-    return section is not None and member not in api.members(scope) and member in _names.table()[section]
+    if section is None or member not in _names.table()[section]:
+        return False
+    return member not in api.members(scope, context.target(name).newest) and member not in api.members(scope)

@@ -57,14 +57,19 @@ class UnknownArrayAttribute(Rule):
             or array.confidence < CERTAIN
             or name.startswith("__")
             or name in _OF_CACHES
-            or name in api.members("mlx.core.array")
         ):
+            return
+        absence = context.target_mlx.lacking(f"mlx.core.array.{name}")
+        if absence is None:
             return
         if name in _names.table()["tensor"] or _names.in_place(name) or is_guarded(node, name, context):
             return
-        function = api.lookup(f"mlx.core.{name}")
+        function = api.lookup(f"mlx.core.{name}", context.target_mlx.newest)
         instead = f": it is the function `mx.{name}`" if function is not None and function.kind == "function" else ""
-        context.report(self, node.attr, because=[node.value], name=name, instead=instead, repro={"name": name})
+        context.report(
+            self, node.attr, because=[node.value], severity=None if absence.throughout else Severity.WARNING, name=name,
+            instead=absence.clause(api.lookup(f"mlx.core.array.{name}")) + instead, repro={"name": name},
+        )  # fmt: skip
 
     @staticmethod
     def repro(name: str = "floor_to") -> Evidence:

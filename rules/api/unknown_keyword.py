@@ -4,11 +4,11 @@ import difflib
 
 import libcst as cst
 from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api._signatures import entry_of, unaccepted_keywords
+from mlxlint.rules.api._signatures import entry_of, first_without, unaccepted_keywords
 from mlxlint.rules.api.torch_keyword import advice
 
 from mlxlint.context import Context
-from mlxlint.model import explain
+from mlxlint.model import api, explain
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 
 
@@ -53,8 +53,10 @@ class UnknownKeyword(Rule):
         if not any(arg.keyword is not None for arg in node.args):
             return
         entry = entry_of(node, context)
-        for arg in unaccepted_keywords(node, entry) if entry is not None else ():
-            assert entry is not None
+        if entry is None:
+            return
+        self._check_older_releases(node, entry, context)
+        for arg in unaccepted_keywords(node, entry):
             assert arg.keyword is not None
             keyword = arg.keyword.value
             if advice(entry.name, keyword) is not None or is_guarded(node, keyword, context):
@@ -69,6 +71,16 @@ class UnknownKeyword(Rule):
             context.report(
                 self, arg, callee=explain.short(entry.name), keyword=keyword, nearest=nearest,
                 repro={"name": entry.name, "keyword": keyword},
+            )  # fmt: skip
+
+    def _check_older_releases(self, node: cst.Call, entry: api.Entry, context: Context) -> None:
+        for keyword, arg in context.arguments(node).keywords.items():
+            release = first_without(keyword, entry, context)
+            if release in (None, context.target(entry.name).newest) or is_guarded(node, keyword, context):
+                continue
+            context.report(
+                self, arg, callee=explain.short(entry.name), keyword=keyword, nearest=f" in {release}",
+                severity=Severity.WARNING, repro={"name": entry.name, "keyword": keyword},
             )  # fmt: skip
 
     @staticmethod

@@ -61,7 +61,7 @@ class UnknownName(Rule):
         module = dotted(node.module) or ""
         if node.relative or (context.module.path is not None and context.module.path.suffix == ".pyi"):
             return  # a stub may name what only type checkers know
-        if isinstance(node.names, cst.ImportStar) or module not in api.known_modules():
+        if isinstance(node.names, cst.ImportStar) or not module.startswith("mlx"):
             return
         for alias in node.names:
             if isinstance(alias.name, cst.Name) and isinstance(context.value(alias), (Module, Name)):
@@ -69,22 +69,20 @@ class UnknownName(Rule):
 
     def _check(self, name: str, place: cst.CSTNode, context: Context) -> None:
         module, _, member = name.rpartition(".")
-        if module not in api.known_modules() or member.startswith("_") or member in api.members(module):
+        if module not in api.known_modules() or member.startswith("_"):
             return
-        if is_missing(name) or is_module(name) or module in _open_packages() or is_guarded(place, member, context):
+        target = context.target(name)
+        absence = target.lacking(name)
+        if absence is None or is_missing(name, context) or module in _open_packages():
             return
         entry = api.lookup(name)
-        if entry is not None:
-            self._report(place, module, member, f": its last release was {entry.releases.last}", context)
+        if (entry is None and is_module(name)) or is_guarded(place, member, context):
             return
-        close = difflib.get_close_matches(member, sorted(api.members(module)), 1, 0.75)
-        nearest = f"; the nearest name is `{close[0]}`" if close else ""
-        self._report(place, module, member, nearest, context)
-
-    def _report(self, place: cst.CSTNode, module: str, member: str, nearest: str, context: Context) -> None:
         context.report(
-            self, place, module=module, name=member, nearest=nearest, repro={"module": module, "name": member}
-        )
+            self, place, severity=None if absence.throughout else Severity.WARNING, module=module, name=member,
+            nearest=absence.clause(entry) + _instead(module, member, target.newest if absence.throughout else None),
+            repro={"module": module, "name": member},
+        )  # fmt: skip
 
     @staticmethod
     def repro(module: str = "mlx.core", name: str = "lgamma") -> Evidence:
@@ -94,6 +92,17 @@ class UnknownName(Rule):
         names = [known for known in dir(found) if not known.startswith("_")]
         hazard = raises(lambda: getattr(found, name), AttributeError)
         return Evidence(hazard, shown(bool(names), f"{module} has {len(names)} names"))
+
+
+def _instead(module: str, member: str, release: str | None) -> str:
+    """Where a name is found in a release, or which one comes near."""
+    package = module.partition(".")[0]
+    modules = sorted(known for known in api.known_modules(release) if known.partition(".")[0] == package)
+    moved = [known for known in modules if known != module and member in api.members(known, release)]
+    if len(moved) == 1:
+        return f"; `{moved[0]}` has one"
+    close = difflib.get_close_matches(member, sorted(api.members(module, release)), 1, 0.75)
+    return f"; the nearest name is `{close[0]}`" if close and close[0] != member else ""
 
 
 @cache

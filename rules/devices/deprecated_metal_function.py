@@ -65,29 +65,34 @@ class DeprecatedMetalFunction(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     calls = frozenset({"getattr"})
-    message = "`mx.metal.{name}` is deprecated: it is `mx.{name}` now"
+    message = "`mx.metal.{name}` is deprecated: it is `mx.{name}` now{release}"
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
-        name = _moved(node.attr.value)
+        name = _moved(node.attr.value, context)
         if name is not None and _is_old(node, name, context) and not _has_a_newer_branch(node, name, context):
-            context.report(self, node, name=name, fix=_fix(node, name, context), repro={"name": name})
+            self._report(node, name, _fix(node, name, context), context)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if len(node.args) != 2 or context.callee(node) != "builtins.getattr":
             return
-        name = _moved(constant(context.value(node.args[1].value), str))
+        name = _moved(constant(context.value(node.args[1].value), str), context)
         if name is not None and _is_old(node, name, context) and not _has_a_newer_branch(node, name, context):
-            context.report(self, node, name=name, repro={"name": name})
+            self._report(node, name, None, context)
 
     def visit_ImportFrom(self, node: cst.ImportFrom, context: Context) -> None:
         if dotted(node.module) != _METAL[:-1] or node.module is None or isinstance(node.names, cst.ImportStar):
             return
         names = [alias.evaluated_name for alias in node.names]
-        moves = all(_moved(name) and name != _SAME_BUT_DEVICE for name in names)
+        moves = all(_moved(name, context) and name != _SAME_BUT_DEVICE for name in names)
         fix = NodeFix("Import from `mlx.core`", [Replace(node.module, "mlx.core")]) if moves else None
         for alias, name in zip(node.names, names, strict=True):
-            if _moved(name) and not _has_a_newer_branch(node, name, context):
-                context.report(self, alias, name=name, fix=fix, repro={"name": name})
+            if _moved(name, context) and not _has_a_newer_branch(node, name, context):
+                self._report(alias, name, fix, context)
+
+    def _report(self, node: cst.CSTNode, name: str, fix: NodeFix | None, context: Context) -> None:
+        newest = context.target_mlx.newest
+        release = f", in MLX {newest}" if newest else ""
+        context.report(self, node, name=name, release=release, fix=fix, repro={"name": name})
 
     @staticmethod
     def repro(name: str = "clear_cache") -> Evidence:
@@ -104,10 +109,12 @@ class DeprecatedMetalFunction(Rule):
         return Evidence(shown("deprecated" in old, old), shown("deprecated" not in new, f"mx.{name}: {new}"))
 
 
-def _moved(name: str | None) -> str | None:
-    """The name, if it is a deprecated one of ``mx.metal`` that ``mlx.core`` has too."""
+def _moved(name: str | None, context: Context) -> str | None:
+    """The name, if it is a deprecated one of ``mx.metal`` that ``mlx.core`` has too in all releases linted for."""
     entry = api.lookup(_METAL + name) if name is not None and name in api.members(_METAL[:-1]) else None
-    return name if entry is not None and entry.deprecated and name in api.members("mlx.core") else None
+    if entry is None or not entry.deprecated or context.target_mlx.lacking(f"mlx.core.{name}") is not None:
+        return None
+    return name
 
 
 def _is_old(node: cst.BaseExpression, name: str, context: Context) -> bool:

@@ -195,11 +195,17 @@ class Body:
 
     def evaluates(self) -> bool:
         """Whether anything in the body, or called from it, evaluates arrays, or might."""
-        return (
-            any(forced(call, called, module) for call, called, module in self.calls)
-            or self.reads()
-            or any(self._tests_in(code) for code in self._helpers())
-        )
+        found = [(call, called) for call, called, module in self.calls if forced(call, called, module)]
+        if any(not isinstance(called, Unknown) for _, called in found):
+            return True
+        if self.reads() or any(self._tests_in(code) for code in self._helpers()):
+            return True
+        return bool(found) and not {id(call) for call, _ in found} <= self._in_layers()
+
+    def _in_layers(self) -> set[int]:
+        """The calls in methods of modules: what is unknown there is part of a forward pass, and taken to be lazy."""
+        layers = (code for code in self._helpers() if code.owner is not None and code.owner.is_mlx_module)
+        return {id(node) for code in layers for node in tree.walk(code.node.body, SCOPES) if isinstance(node, cst.Call)}
 
     def _helpers(self) -> Iterator[FunctionCode]:
         for _, called, _ in self.calls:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import libcst as cst
-
-from mlxlint.context import Context
 from mlxlint.model.values import Array, Foreign, Sequence, Value, members
 
 TENSOR, NDARRAY = "torch.Tensor", "numpy.ndarray"
@@ -47,8 +44,3 @@ def elements(value: Value) -> Value:
     if isinstance(value, Sequence) and value.kind in ("list", "tuple") and value.items != ():
         return value.joined()
     return value
-
-
-def wrapped(node: cst.BaseExpression, call: str, context: Context) -> str:
-    """The text of an expression given to a function."""
-    return f"{call}({context.text(node)})"

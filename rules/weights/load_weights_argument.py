@@ -3,9 +3,13 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Instance, Sequence, Value, members
+from mlxlint.model.values import UNKNOWN, Instance, Sequence, members
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
+from ._paths import assigned
+
+_PATHS = frozenset({"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath"})
+_DERIVING = frozenset({"with_suffix", "with_name", "joinpath", "resolve", "absolute", "expanduser"})
 _LAZY = frozenset({"builtins.map", "builtins.zip", "builtins.filter"})
 
 
@@ -60,7 +64,7 @@ class LoadWeightsArgument(Rule):
         given = context.argument(node, 0, "file_or_weights", "file") if callee.startswith("mlx.nn.") else None
         if given is None:
             return
-        if all(_is_path(member) for member in members(context.value(given))):
+        if _is_path(given, context):
             wrapper, what = "str", "a `Path`"
         elif function == "load_weights" and _is_lazy(given, context):
             wrapper, what = "list", "no list"
@@ -97,8 +101,16 @@ class LoadWeightsArgument(Rule):
         return Evidence(hazard, shown(layer.weight.shape == (2, 2), "a string is loaded"))
 
 
-def _is_path(value: Value) -> bool:
-    return isinstance(value, Instance) and value.type in ("pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath")
+def _is_path(node: cst.BaseExpression | None, context: Context) -> bool:
+    """Whether an expression is surely a ``Path``: made by one, joined to one by ``/``, or derived from one."""
+    value = context.value(node)
+    if value is not UNKNOWN:
+        return all(isinstance(member, Instance) and member.type in _PATHS for member in members(value))
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide):
+        return _is_path(node.left, context)
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in _DERIVING:
+        return _is_path(node.func.value, context)
+    return isinstance(node, cst.Name) and _is_path(assigned(node, context), context)
 
 
 def _is_lazy(node: cst.BaseExpression, context: Context) -> bool:

@@ -86,4 +86,5 @@ def _fix(node: cst.BaseExpression, kind: str, context: Context) -> NodeFix | Non
     core = context.alias("mlx.core")
     if core is None or not is_foreign(context.value(node), kind):
         return None
-    return NodeFix("Make an MLX array of it", [Replace(node, f"{core}.array({context.text(node)})")], Applicability.UNSAFE)
+    text = f"{core}.array({context.text(node)})"
+    return NodeFix("Make an MLX array of it", [Replace(node, text)], Applicability.UNSAFE)

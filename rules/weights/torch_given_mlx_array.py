@@ -15,8 +15,8 @@ class TorchGivenMlxArray(Rule):
     """A function of PyTorch is given an MLX array
 
     ## What it does
-    Finds `torch.from_numpy(x)`, `torch.allclose(x, t)`, `F.mse_loss(x, t)`, `t.copy_(x)`, ... where `x` is an MLX array.
-    `torch.tensor`, `torch.as_tensor` and `torch.from_dlpack` convert one and are left alone.
+    Finds `torch.from_numpy(x)`, `torch.allclose(x, t)`, `F.mse_loss(x, t)`, `t.copy_(x)`, ... where `x` is an MLX
+    array. `torch.tensor`, `torch.as_tensor` and `torch.from_dlpack` convert one and are left alone.
 
     ## PyTorch and MLX
     PyTorch's functions take tensors, and `torch.from_numpy` a NumPy array: given an MLX array they raise `TypeError`.

@@ -14,8 +14,8 @@ SAVE = "mlx.core.save_safetensors"
 FIRST = {"rounded": "has the accuracy of float32", "fft": "returns complex64, half of the digits"}
 
 
-class Float64InFloat32(Rule):
-    """float64 that MLX computes in float32 or does not take
+class DoublePrecisionLost(Rule):
+    """Double precision that MLX computes in single precision, or does not take
 
     ## What it does
     Finds `exp`, `sin`, `cos`, `erf`, `erfinv`, `sigmoid`, `softmax`, `logsumexp` and Fourier transforms of `float64`

@@ -13,16 +13,16 @@ _STEP = "mlx_lm.generate.generate_step"
 _DEPTH = 8
 
 
-class Bfloat16ToNumpy(Rule):
+class NumpyReadsBfloat16(Rule):
     """A bfloat16 array is given to NumPy
 
     ## What it does
-    Finds functions of NumPy that read a bfloat16 array: `np.array(x)`, `np.asarray(x)`, `np.exp(x)`, `np.save(file, x)`.
+    Finds functions of NumPy that read a bfloat16 array: `np.array(x)`, `np.asarray(x)`, `np.exp(x)`, `np.save(f, x)`.
     Also finds the logits of a model that `mlx_lm.load` returned, which are bfloat16 for most checkpoints, as likely.
 
     ## PyTorch and MLX
-    NumPy has no bfloat16. PyTorch's `tensor.numpy()` raises `TypeError`, and MLX raises `ValueError: 'bfloat16' is not a
-    valid PEP 3118 buffer format string`. Asking for a dtype (`np.array(x, dtype=np.float32)`) comes too late.
+    NumPy has no bfloat16. PyTorch's `tensor.numpy()` raises `TypeError`, and MLX raises `ValueError: 'bfloat16' is not
+    a valid PEP 3118 buffer format string`. Asking for a dtype (`np.array(x, dtype=np.float32)`) comes too late.
 
     ## Example
     ```python
