@@ -49,8 +49,9 @@ class Absence(NamedTuple):
         if entry is None:
             return where
         had = entry.releases.last
-        newer = self.last is not None and evidence.release(had) > evidence.release(self.last)
-        return f"{where}: {entry.releases.first} is the first known to have it" if newer else f"{where}: its last release was {had}"
+        if self.last is not None and evidence.release(had) > evidence.release(self.last):
+            return f"{where}: {entry.releases.first} is the first known to have it"
+        return f"{where}: its last release was {had}"
 
 
 NEWEST = Target()

@@ -95,7 +95,7 @@ class Attributes(Machine):
             return found
         outside = [n for n in code.ancestry()[1] if n.startswith(("mlx.", "torch."))]
         if outside:
-            inherited = layers.attribute(Instance(outside[0]), name) if outside[0] != "mlx.nn.Module" else None
+            inherited = layers.attribute(Instance(outside[0]), name)
             return inherited if inherited is not None else Name(f"{outside[0]}.{name}", base, base.confidence, node)
         return UNKNOWN
 

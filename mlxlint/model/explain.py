@@ -6,6 +6,7 @@ from mlxlint.model.values import (
     Array,
     Class,
     Const,
+    Dict,
     Foreign,
     Function,
     Instance,
@@ -13,6 +14,7 @@ from mlxlint.model.values import (
     Partial,
     Scalar,
     Sequence,
+    Tree,
     Value,
     as_array,
 )
@@ -46,9 +48,13 @@ def kind(value: Value) -> str:
         return f"of type `{value.type}`"
     if isinstance(value, Sequence):
         return f"a {value.kind}"
+    if isinstance(value, Dict):
+        return "a dict"
+    if isinstance(value, Tree):
+        return f"a nested dict of {value.kind}" if value.kind in ("parameters", "gradients") else "a nested dict"
     if isinstance(value, (Name, Class, Function, Partial)):
         return "callable"
-    return "not known"
+    return "one of several things"
 
 
 def _array(array: Array) -> str:

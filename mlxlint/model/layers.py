@@ -90,7 +90,7 @@ def _last(shape: Shape | None, size: Value) -> Shape | None:
 def attribute(instance: Instance, name: str) -> Value | None:
     """A data attribute of a layer or an optimizer; None for methods and what is not known."""
     if instance.type.startswith("mlx.nn."):
-        if name in WEIGHTS:
+        if name in WEIGHTS and instance.type != "mlx.nn.Module":
             return Array("float32" if not instance.type.startswith("mlx.nn.Quantized") else None, parameter=True)
         if name in ("training",):
             return Scalar("bool")

@@ -12,9 +12,9 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.values import CERTAIN, Name
 
 _POSITIONAL = ("positional-only", "positional-or-keyword")
-_ALSO_BY_NAME = frozenset(
-    {("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis")}
-)  # against the stubs
+_ALSO_BY_NAME = frozenset({  # against the stubs, those of older releases included
+    ("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis"), ("mlx.core.softmax", "precise"),
+})  # fmt: skip
 
 
 def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
@@ -41,6 +41,8 @@ def unaccepted_keywords(call: cst.Call, entry: api.Entry) -> Iterator[cst.Arg]:
 
 def first_without(keyword: str, entry: api.Entry, context: Context) -> str | None:
     """The first of the releases linted for in which a callable has no parameter of a name that it has in the newest."""
+    if (entry.name, keyword) in _ALSO_BY_NAME:
+        return None
     for release in context.target(entry.name).releases:
         older = api.lookup(entry.name, release) if entry.releases.contains(release) else None
         signatures = () if older is None else older.signatures

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
-from mlxlint.rules._operations import operation, produced_by
+from mlxlint.rules._operations import operand, operation, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Array, constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+    raises,
+)
 
 CUMULATIVE = frozenset({"cumsum", "cumprod"})
 SUMS = frozenset({"sum", "cumsum", "trace", "prod"})
@@ -42,6 +56,9 @@ class IntegerOverflow(Rule):
     found = mx.cumsum(hits.astype(mx.int32))
     ```
 
+    ## Fix safety
+    The fix computes with `int64`. It is unsafe: the result is then of that type, too.
+
     ## References
     - [Data types](https://ml-explore.github.io/mlx/build/html/python/data_types.html)
     """
@@ -49,6 +66,7 @@ class IntegerOverflow(Rule):
     code = "MLX467"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     message = "{problem}"
     calls = SUMS
 
@@ -59,12 +77,14 @@ class IntegerOverflow(Rule):
             return
         if found.name in CUMULATIVE and array.dtype in NARROW:
             problem = f"`mx.{found.name}` of {array.dtype} stays {array.dtype} and wraps"
-            context.report(self, node, because=[found.subject], problem=problem, repro={"case": "running"})
+            fix = _wide([found.subject], context)
+            context.report(self, node, because=[found.subject], problem=problem, repro={"case": "running"}, fix=fix)
         elif array.dtype == "int32" and _is_product(array, context):
             problem = f"the {found.name} of `{context.brief(found.subject)}` stays int32 and wraps beyond 2147483647"
             context.report(
-                self, node, because=[found.subject], confidence=LIKELY, problem=problem, repro={"case": "sum"}
-            )
+                self, node, because=[found.subject], confidence=LIKELY, problem=problem, repro={"case": "sum"},
+                fix=_wide_factors(array, context),
+            )  # fmt: skip
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         for side, other in ((node.left, node.right), (node.right, node.left)):
@@ -77,13 +97,16 @@ class IntegerOverflow(Rule):
             elif isinstance(node.operator, cst.Multiply) and abs(number) >= HASH_FACTOR and array.dtype == "int32":
                 problem = f"`{context.brief(node)}` is computed in int32 and wraps beyond 2147483647"
                 context.report(
-                    self, node, because=[side], confidence=LIKELY, problem=problem, repro={"case": "product"}
-                )
+                    self, node, because=[side], confidence=LIKELY, problem=problem, repro={"case": "product"},
+                    fix=_wide([side], context),
+                )  # fmt: skip
         if isinstance(node.operator, cst.Add) and _is_sorted(node, context) and _is_flat_key(node, context):
             problem = f"`{context.brief(node)}` is a key in int32, which wraps beyond 2147483647"
+            product = cst.ensure_type(node.left, cst.BinaryOperation)
             context.report(
-                self, node, confidence=LIKELY, severity=Severity.INFO, problem=problem, repro={"case": "product"}
-            )
+                self, node, confidence=LIKELY, severity=Severity.INFO, problem=problem, repro={"case": "product"},
+                fix=_wide([product.left], context),
+            )  # fmt: skip
 
     def visit_Comparison(self, node: cst.Comparison, context: Context) -> None:
         array, number = context.array(node.left), constant(context.value(node.comparisons[0].comparator), int)
@@ -107,6 +130,7 @@ class IntegerOverflow(Rule):
             severity=Severity.ERROR,
             problem=problem,
             repro={"case": "constant"},
+            fix=_wide([side], context),
         )
 
     @staticmethod
@@ -128,6 +152,26 @@ class IntegerOverflow(Rule):
         if case == "sum":
             got, wide, expected = (ids * ids).sum(), mx.square(ids.astype(mx.float32)).sum(), 5e10  # type: ignore[assignment]
         return Evidence(differs(got, expected), agrees(wide, expected))
+
+
+def _wide(nodes: Sequence[cst.BaseExpression], context: Context) -> NodeFix | None:
+    core = context.importing("mlx.core", "mx")
+    if core is None or not nodes:
+        return None
+    mx, imports = core
+    edits = [Replace(node, f"{operand(node, context)}.astype({mx}.int64)") for node in nodes]
+    return NodeFix("Compute with int64", [*imports, *edits], Applicability.UNSAFE)
+
+
+def _wide_factors(array: Array, context: Context) -> NodeFix | None:
+    """Widen a product's factors, in this file."""
+    node = array.node
+    if node is None or context.parent(node) is None:
+        return None
+    if isinstance(node, cst.BinaryOperation):
+        return _wide([node.left], context)
+    found = operation(node, context, frozenset({"square"})) if isinstance(node, cst.Call) else None
+    return None if found is None else _wide([found.subject], context)
 
 
 def _is_product(array: Array, context: Context) -> bool:

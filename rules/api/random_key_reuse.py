@@ -5,7 +5,19 @@ from mlxlint.rules._statements import block
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    InsertStatement,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    shown,
+)
 
 DRAWS = frozenset(
     """normal uniform randint bernoulli categorical gumbel laplace truncated_normal multivariate_normal permutation
@@ -40,6 +52,10 @@ class RandomKeyReuse(Rule):
     noise = [mx.random.normal((2,), key=key) for key in mx.random.split(mx.random.key(0), 3)]
     ```
 
+    ## Fix safety
+    The fix splits the key before the draw, keeps one half and draws with the other. It is unsafe: the same numbers each time
+    may be what is meant, and the numbers are others than before. In a comprehension there is none.
+
     ## References
     - [Random](https://ml-explore.github.io/mlx/build/html/python/random.html)
     """
@@ -47,6 +63,7 @@ class RandomKeyReuse(Rule):
     code = "MLX459"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`{key}` {how}: each draw gives the same numbers"
     calls = DRAWS
 
@@ -57,7 +74,8 @@ class RandomKeyReuse(Rule):
             return
         how = _reuse(node, text, context)
         if how is not None:
-            context.report(self, node, confidence=Confidence.LIKELY, key=text, how=how)
+            fix = _split_first(node, key, text, context)
+            context.report(self, node, confidence=Confidence.LIKELY, key=text, how=how, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -70,6 +88,19 @@ class RandomKeyReuse(Rule):
             shown(mx.array_equal(a, b).item(), f"two draws with one key: {a.tolist()} and {b.tolist()}"),
             shown(not mx.array_equal(left, right).item(), "split keys: the draws differ"),
         )
+
+
+def _split_first(node: cst.Call, key: cst.BaseExpression, text: str, context: Context) -> NodeFix | None:
+    """Split the key in the statement before the draw."""
+    core, statement = context.importing("mlx.core", "mx"), context.statement(node)
+    in_line = isinstance(statement, cst.SimpleStatementLine)
+    if core is None or not in_line or any(isinstance(a, LOOPS[2:]) for a in _enclosing(node, context)):
+        return None
+    if sum(dotted(part) == text for part in walk(statement) if isinstance(part, (cst.Name, cst.Attribute))) > 1:
+        return None
+    (mx, imports), half = core, "subkey"
+    line = InsertStatement(node, f"{text}, {half} = {mx}.random.split({text})", after=False)
+    return NodeFix("Draw with a part of the key", [*imports, line, Replace(key, half)], Applicability.UNSAFE)
 
 
 def _reuse(node: cst.Call, key: str, context: Context) -> str | None:

@@ -64,7 +64,8 @@ class TorchModuleMethod(Rule):
         entry = _names.table()[section].get(name) if section is not None else None
         if section is None or entry is None or is_guarded(node, name, context):
             return
-        if section == "module" and name in api.members("mlx.nn.Module", context.target_mlx.newest) | _set_in(value.receiver):
+        known = api.members("mlx.nn.Module", context.target_mlx.newest) if section == "module" else frozenset()
+        if name in known or (section == "module" and name in _set_in(value.receiver)):
             return
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(

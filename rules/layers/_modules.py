@@ -10,6 +10,7 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import ClassCode
 from mlxlint.model.values import Array, Class, Dict, Instance, Name, Sequence, Value, members
+from mlxlint.rule import Replace
 
 Store = cst.Assign | cst.AnnAssign
 
@@ -125,3 +126,14 @@ def iterations(node: cst.For | cst.BaseComp) -> Iterator[tuple[cst.BaseAssignTar
     while loop is not None:
         yield loop.target, loop.iter
         loop = loop.inner_for_in
+
+
+def renamed(name: str, new: str, owner: ClassCode, context: Context) -> list[Replace] | None:
+    """The edits that give ``self.name`` another name in its class; None when it is also used elsewhere."""
+    inside = {id(node): node for node in context.walk(owner.node.body, into_functions=True)}
+    uses = [n for n in context.walk(context.tree, into_functions=True) if isinstance(n, cst.Attribute)]
+    uses = [node for node in uses if node.attr.value in (name, new)]
+    if any(id(node) not in inside or tree.dotted(node) != f"self.{name}" for node in uses):
+        return None
+    strings = (n.evaluated_value for n in inside.values() if isinstance(n, cst.SimpleString))
+    return None if name in strings else [Replace(node.attr, new) for node in uses]

@@ -3,11 +3,12 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.code import ClassCode
 from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Scalar, Value
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
 from ._constants import is_formula, is_frozen, is_index_name, is_table_name, is_weight_name, made_by, severity_of_parameter
-from ._modules import Store, stored_on_self
+from ._modules import Store, renamed, stored_on_self
 
 
 class ConstantBecomesParameter(Rule):
@@ -48,6 +49,10 @@ class ConstantBecomesParameter(Rule):
             self._causal = mx.tril(mx.ones((size, size)))
     ```
 
+    ## Fix safety
+    The fix puts an underscore before the name, wherever the class uses it. It is unsafe: the array may be meant to be
+    saved or trained, and other files may use its name. There is none where this file uses it outside the class.
+
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
     """
@@ -55,6 +60,7 @@ class ConstantBecomesParameter(Rule):
     code = "MLX304"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`{attribute}` is a fixed array in a public attribute: MLX trains, saves and loads it as a parameter"
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
@@ -74,7 +80,7 @@ class ConstantBecomesParameter(Rule):
             if surety is not None:
                 context.report(
                     self, node, because=[node.value], confidence=surety, severity=severity_of_parameter(context),
-                    attribute=f"self.{name}",
+                    attribute=f"self.{name}", fix=_hidden(name, owner, context),
                 )  # fmt: skip
 
     @staticmethod
@@ -89,6 +95,11 @@ class ConstantBecomesParameter(Rule):
             shown("mask" in public.trainable_parameters(), "the table is in trainable_parameters()"),
             shown(hidden.trainable_parameters() == {}, "an underscore keeps it out"),
         )
+
+
+def _hidden(name: str, owner: ClassCode, context: Context) -> NodeFix | None:
+    edits = renamed(name, f"_{name}", owner, context)
+    return NodeFix("Keep it out of the parameters", edits, Applicability.UNSAFE) if edits else None
 
 
 _INTEGERS = frozenset("bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Instance
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ._layouts import layer_called, number
 from ._losses import produced_by
@@ -44,6 +44,10 @@ class RecurrentResult(Rule):
     last = outputs[:, -1]
     ```
 
+    ## Fix safety
+    The fix takes the last step of the states, or the states of all steps where PyTorch gives outputs and last states. It is
+    unsafe: shapes change, and an item of the batch may be what is meant.
+
     ## References
     - [GRU](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.GRU.html)
     - [LSTM](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.LSTM.html)
@@ -52,6 +56,7 @@ class RecurrentResult(Rule):
     code = "MLX349"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "{what}"
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
@@ -67,7 +72,8 @@ class RecurrentResult(Rule):
             what = "`nn.LSTM` returns the hidden states and the cell states of all steps, not `(output, (h, c))`"
         else:
             return
-        context.report(self, node, because=[node.value.func], what=what, repro={"layer": layer.type[7:]})
+        fix = _unpacked(target, context)
+        context.report(self, node, because=[node.value.func], what=what, repro={"layer": layer.type[7:]}, fix=fix)
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         index = node.slice[0].slice
@@ -81,9 +87,11 @@ class RecurrentResult(Rule):
         if call is not None and layer is not None:
             if layer.type != "mlx.nn.LSTM" and _may_be_batched(call, context):
                 what = f"`{_short(layer)}` returns one array: `[{at}]` of it is an item of the batch, not the outputs"
+                fix = NodeFix("Use the outputs", [Replace(node, context.text(call))], Applicability.UNSAFE)
                 context.report(
-                    self, node, because=[node.value], confidence=LIKELY, what=what, repro={"layer": layer.type[7:]}
-                )
+                    self, node, because=[node.value], confidence=LIKELY, what=what, repro={"layer": layer.type[7:]},
+                    fix=fix if at == 0 else None,
+                )  # fmt: skip
             return
         states = context.array(node.value)
         if (
@@ -96,7 +104,8 @@ class RecurrentResult(Rule):
                 f"`{context.brief(node.value)}` is shaped (batch, time, features): "
                 f"`[{at}]` is an item of the batch, the last step is `[:, -1]`"
             )
-            context.report(self, node, because=[node.value], confidence=LIKELY, what=what)
+            fix = NodeFix("Take the last step", [Replace(index, ":, -1")], Applicability.UNSAFE) if at == -1 else None
+            context.report(self, node, because=[node.value], confidence=LIKELY, what=what, fix=fix)
 
     @staticmethod
     def repro(layer: str = "GRU") -> Evidence:
@@ -117,6 +126,17 @@ class RecurrentResult(Rule):
             shown(result[0].shape == (5, 8), f"[0] has shape {result[0].shape}"),
             shown(result.shape == (3, 5, 8), f"the result has shape {result.shape}"),
         )
+
+
+def _unpacked(target: cst.Tuple | cst.List, context: Context) -> NodeFix | None:
+    """``_, (h, _)`` names the last hidden states only: ``h, _`` names those of all steps."""
+    first, rest = (element.value for element in target.elements)
+    if context.text(first) != "_" or not isinstance(rest, (cst.Tuple, cst.List)) or len(rest.elements) != 2:
+        return None
+    hidden, cell = (context.text(element.value) for element in rest.elements)
+    if cell != "_":
+        return None
+    return NodeFix("Unpack the states of all steps", [Replace(target, f"{hidden}, _")], Applicability.UNSAFE)
 
 
 def _short(layer: Instance) -> str:

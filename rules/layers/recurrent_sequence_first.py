@@ -34,7 +34,7 @@ class RecurrentSequenceFirst(Rule):
     import mlx.core as mx
     import mlx.nn as nn
 
-    x = mx.zeros((2, 5, 3))  # batch, time, features
+    x = nn.Embedding(10, 3)(mx.zeros((2, 5), dtype=mx.int32))  # batch, time, features
     states = nn.GRU(3, 4)(x.swapaxes(0, 1))
     ```
 
@@ -43,7 +43,7 @@ class RecurrentSequenceFirst(Rule):
     import mlx.core as mx
     import mlx.nn as nn
 
-    x = mx.zeros((2, 5, 3))  # batch, time, features
+    x = nn.Embedding(10, 3)(mx.zeros((2, 5), dtype=mx.int32))  # batch, time, features
     states = nn.GRU(3, 4)(x)
     ```
 

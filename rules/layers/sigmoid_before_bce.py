@@ -50,7 +50,7 @@ class SigmoidBeforeBce(Rule):
 
     code = "MLX374"
     kind = Kind.SILENT
-    severity = Severity.WARNING
+    severity = Severity.INFO
     fixable = Fixable.SOMETIMES
     calls = frozenset({"binary_cross_entropy"})
     message = "the gradient is NaN where `{input}` is rounded to 0 or 1: give the logits, `with_logits=True`"

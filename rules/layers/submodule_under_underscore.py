@@ -3,10 +3,11 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.code import ClassCode
 from mlxlint.model.tree import dotted
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
-from ._modules import Store, constructs_module, owns_parameters, stored_on_self
+from ._modules import Store, constructs_module, owns_parameters, renamed, stored_on_self
 
 
 class SubmoduleUnderUnderscore(Rule):
@@ -43,6 +44,10 @@ class SubmoduleUnderUnderscore(Rule):
             self.proj = nn.Linear(4, 4)
     ```
 
+    ## Fix safety
+    The fix takes the underscore away, wherever the class uses the name. It is unsafe: the layers may be hidden on
+    purpose. There is none where this file uses the name outside the class.
+
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
     """
@@ -50,6 +55,7 @@ class SubmoduleUnderUnderscore(Rule):
     code = "MLX302"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = (
         "`{attribute}` begins with an underscore: its layers are left out of `parameters()`, and are never "
         "loaded, trained or saved"
@@ -62,11 +68,12 @@ class SubmoduleUnderUnderscore(Rule):
         self._check(node, context)
 
     def _check(self, node: Store, context: Context) -> None:
-        for name, _ in stored_on_self(node, context):
+        for name, owner in stored_on_self(node, context):
             if not name.startswith("_") or node.value is None or not owns_parameters(context.value(node.value)):
                 continue
             if constructs_module(node.value, context) and not _is_loaded_apart(name, context):
-                context.report(self, node, because=[node.value], attribute=f"self.{name}")
+                fix = _public(name, owner, context)
+                context.report(self, node, because=[node.value], attribute=f"self.{name}", fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -79,6 +86,11 @@ class SubmoduleUnderUnderscore(Rule):
             shown(hidden.parameters() == {}, f"parameters(): {list(hidden.parameters())}"),
             shown("proj" in public.parameters(), f"parameters(): {list(public.parameters())}"),
         )
+
+
+def _public(name: str, owner: ClassCode, context: Context) -> NodeFix | None:
+    edits = renamed(name, name.lstrip("_"), owner, context) if name.strip("_") else None
+    return NodeFix("Make it part of the parameters", edits, Applicability.UNSAFE) if edits else None
 
 
 def _is_loaded_apart(name: str, context: Context) -> bool:

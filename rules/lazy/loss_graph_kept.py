@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import as_array
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind, NodeFix, Rule, Severity, shown
 
 from ..training._step import Body, holds_arrays, is_gradient_call, is_short, loop_body, paths
 from ._graph import graph_size
@@ -57,7 +57,7 @@ class LossGraphKept(Rule):
     ```
 
     ## Fix safety
-    The fix collects `loss.item()`. It is unsafe: what is collected are Python numbers then, no arrays.
+    The fix evaluates the loss before it is collected. It changes no result and is safe.
 
     ## References
     - [Lazy evaluation](https://ml-explore.github.io/mlx/build/html/usage/lazy_evaluation.html)
@@ -91,10 +91,7 @@ class LossGraphKept(Rule):
                 or context.enclosing(statement, cst.For, cst.While) is not loop
             ):
                 continue
-            fix = None
-            if isinstance(source, cst.Name) and as_array(context.value(source)) is not None:
-                fix = NodeFix("Collect the number", [Replace(source, f"{source.value}.item()")], Applicability.UNSAFE)
-            context.report(self, statement, because=[source], loss=sorted(kept)[0], fix=fix)
+            context.report(self, statement, because=[source], loss=sorted(kept)[0], fix=_evaluated(statement, source, context))
 
     @staticmethod
     def repro(steps: int = 5) -> Evidence:
@@ -116,6 +113,15 @@ class LossGraphKept(Rule):
             shown(kept > 2 * steps, f"the sum of {steps} losses hangs on a graph of {kept} edges"),
             shown(graph_size(total) < 3, f"evaluated: {graph_size(total)} edges"),
         )
+
+
+def _evaluated(statement: cst.CSTNode, source: cst.BaseExpression, context: Context) -> NodeFix | None:
+    core = context.importing("mlx.core", "mx")
+    if core is None or not isinstance(source, (cst.Name, cst.Attribute)) or as_array(context.value(source)) is None:
+        return None
+    mx, imports = core
+    edit = InsertStatement(statement, f"{mx}.eval({context.text(source)})", after=False)
+    return NodeFix("Evaluate it here", [*imports, edit], Applicability.SAFE)
 
 
 def _losses(body: Body) -> set[str]:

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import libcst as cst
+from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
+
+from mlxlint.context import Context
+from mlxlint.model.tree import dotted
+from mlxlint.model.values import Const
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+
+VIEWS = frozenset({"numpy.asarray", "builtins.memoryview", "torch.from_dlpack", "torch.utils.dlpack.from_dlpack"})
+COPIES = frozenset({"numpy.array"})
+
+
+class MemoryViewOfArray(Rule):
+    """A NumPy view of an MLX array out of step with it
+
+    ## What it does
+    Finds writes through `np.asarray(x)`, `np.array(x, copy=False)`, `memoryview(x)` and `torch.from_dlpack(x)`, and
+    writes to `x` after which such a view is read.
+
+    ## PyTorch and MLX
+    `tensor.numpy()` and its tensor stay one memory. In MLX, a write to `x` makes a new array and leaves the view with
+    the old values; a write through the view changes `x`, and whatever was computed from it and not evaluated yet.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+    import numpy as np
+
+    x = mx.ones((3,))
+    view = np.array(x, copy=False)
+    x += 5
+    print(view)
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+    import numpy as np
+
+    x = mx.ones((3,))
+    x += 5
+    print(np.array(x))
+    ```
+
+    ## References
+    - [Conversion to NumPy](https://ml-explore.github.io/mlx/build/html/usage/numpy.html)
+    """
+
+    code = "MLX115"
+    kind = Kind.SILENT
+    severity = Severity.WARNING
+    message = "{problem}"
+
+    def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
+        self._check(node, context)
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        if isinstance(node.targets[0].target, cst.Subscript):
+            self._check(node, context)
+
+    def _check(self, node: cst.Assign | cst.AugAssign, context: Context) -> None:
+        target = written(node)
+        name = None if target is None else dotted(target)
+        if target is None or name is None or not {"numpy", "torch"} & context.frameworks:
+            return
+        for binding in bindings_above(node, context):
+            view, source = dotted(binding.targets[0].target), _viewed(binding.value, context)
+            if view is None or source is None:
+                continue
+            if view == name:
+                problem = f"this writes to `{source}`'s own memory, and to what was computed from it and not evaluated"
+            elif source == name and not rebound_between(binding, node, name, context) and read_below(node, view, context):
+                problem = f"`{view}` keeps the values that `{name}` had before this write"
+            else:
+                continue
+            because = [(f"`{context.brief(binding)}` shares memory", binding)]
+            case = "written" if view == name else "stale"
+            context.report(
+                self, node, because=because, confidence=Confidence.LIKELY, problem=problem, repro={"case": case}
+            )
+
+    @staticmethod
+    def repro(case: str = "stale") -> Evidence:
+        import mlx.core as mx
+        import numpy as np
+
+        x = mx.ones((3,))
+        mx.eval(x)
+        view = np.array(x, copy=False)
+        if case == "written":
+            pending = x * 2
+            view[:] = 0
+            return Evidence(differs(pending, [2, 2, 2]), agrees(np.array(mx.ones((3,)) * 2), [2, 2, 2]))
+        x += 5
+        return Evidence(differs(view, [6, 6, 6], what="the view"), agrees(np.array(x), [6, 6, 6]))
+
+
+def _viewed(node: cst.BaseExpression, context: Context) -> str | None:
+    """The array of which an expression is a view in another library."""
+    if not isinstance(node, cst.Call) or not node.args or context.array(node.args[0].value) is None:
+        return None
+    callee, copy = context.callee(node), context.value(context.argument(node, None, "copy"))
+    shares = callee in VIEWS or (callee in COPIES and isinstance(copy, Const) and copy.value is False)
+    return dotted(node.args[0].value) if shares else None
