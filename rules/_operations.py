@@ -64,7 +64,7 @@ def produced_by(value: Value, *names: str) -> bool:
 def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
     """The edit that gives a call one more keyword argument (``"axis=-1"``)."""
     if call.args:
-        return Insert(call.args[-1].value, f", {keyword}", after=True)
+        return Insert(call.args[-1], f", {keyword}", after=True)
     return Replace(call, f"{context.text(call.func)}({keyword})")
 
 

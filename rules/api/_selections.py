@@ -24,4 +24,3 @@ def in_order(found: Operation, call: cst.BaseExpression, context: Context) -> st
     if core is None or not is_along_last_axis(found, context):
         return None
     return f"{core}.sort({context.text(call)}, axis=-1)[..., ::-1]"
-

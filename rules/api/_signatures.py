@@ -23,7 +23,7 @@ def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
     A method called on its class (``nn.Module.__init__(self)``) is none of these: its object is an argument.
     """
     called = context.called(call)
-    if not isinstance(called, Name) or not called.name.startswith("mlx.") or called.confidence < CERTAIN:
+    if not isinstance(called, Name) or not called.name.startswith(("mlx.", "mlx_lm.")) or called.confidence < CERTAIN:
         return None
     entry = api.lookup(called.name, context.target(called.name).newest)
     if entry is None or not entry.signatures or (entry.kind == "method" and called.receiver is None):

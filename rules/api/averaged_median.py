@@ -49,8 +49,8 @@ class AveragedMedian(Rule):
     ```
 
     ## Fix safety
-    The fix takes the lower of the two values in the middle of the sorted array. It is unsafe: the mean of the two may be
-    what is meant. There is none along an axis other than the last, and where a call would be made twice.
+    The fix takes the lower of the two values in the middle of the sorted array. It is unsafe: the mean of the two
+    may be what is meant. There is none along an axis other than the last, and where a call would be made twice.
 
     ## References
     - [mlx.core.median](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.median.html)

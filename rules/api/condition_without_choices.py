@@ -37,8 +37,8 @@ class ConditionWithoutChoices(Rule):
     ```
 
     ## Fix safety
-    The fix finds the positions with NumPy, as a tuple of index arrays. It is unsafe: it evaluates the condition at once, which
-    a function under `mx.compile` cannot do.
+    The fix finds the positions with NumPy, as a tuple of index arrays. It is unsafe: it evaluates the condition at
+    once, which a function under `mx.compile` cannot do.
 
     ## References
     - [mlx.core.where](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.where.html)

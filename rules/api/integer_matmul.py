@@ -38,8 +38,8 @@ class IntegerMatmul(Rule):
     ```
 
     ## Fix safety
-    The fix multiplies the matrices as `float32`. It is unsafe: the product is then no longer of an integer type, and
-    sums beyond 16777216 are rounded.
+    The fix multiplies the matrices as `float32`. It is unsafe: the product is then no longer of an integer type,
+    and sums beyond 16777216 are rounded.
 
     ## References
     - [mlx.core.matmul](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.matmul.html)

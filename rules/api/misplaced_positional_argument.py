@@ -8,6 +8,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import explain
+from mlxlint.model.tree import dotted
 from mlxlint.model.values import Const, Scalar, Value, constant, scalar_type
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, Span, shown
 
@@ -95,6 +96,8 @@ class MisplacedPositionalArgument(Rule):
         argument = given.positional[trap.place]
         if not trap.fits(context.value(argument.value)) or (trap.keyword in given.keywords):
             return
+        if (dotted(argument.value) or "").rpartition(".")[2] == trap.mlx:
+            return  # it is called what MLX takes it for
         last = argument
         if trap.torch == "size":
             if len(given.positional) > 2 or not all(trap.fits(context.value(a.value)) for a in given.positional):

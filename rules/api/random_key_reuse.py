@@ -53,8 +53,8 @@ class RandomKeyReuse(Rule):
     ```
 
     ## Fix safety
-    The fix splits the key before the draw, keeps one half and draws with the other. It is unsafe: the same numbers each time
-    may be what is meant, and the numbers are others than before. In a comprehension there is none.
+    The fix splits the key before the draw, keeps one half and draws with the other. It is unsafe: the same numbers
+    each time may be what is meant, and the numbers are others than before. In a comprehension there is none.
 
     ## References
     - [Random](https://ml-explore.github.io/mlx/build/html/python/random.html)

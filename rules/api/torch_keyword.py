@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import libcst as cst
+from mlxlint.rules._operations import operand, operation
 from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._names import in_place_of
 from mlxlint.rules.api._signatures import accepts, entry_of, unaccepted_keywords
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
+from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, Span, agrees, raises
 
 if sys.version_info >= (3, 11):
@@ -63,7 +66,8 @@ class TorchKeyword(Rule):
     ```
 
     ## Fix safety
-    Safe: a keyword is renamed, or made a positional argument. Unsafe where an argument is left out.
+    Safe: a keyword is renamed, or made a positional argument. Unsafe where an argument is left out, or the array
+    negated to be sorted in the other order, which changes the place of equal values.
 
     ## References
     - [Operations](https://ml-explore.github.io/mlx/build/html/python/ops.html)
@@ -126,8 +130,27 @@ def _fix(node: cst.Call, arg: cst.Arg, entry: api.Entry, found: Any, context: Co
         positional = all(a.keyword is None and not a.star for a in node.args[:at])
         edit = Span(arg.keyword, arg.value, "", before=True)
         return NodeFix("Give it by position", [edit]) if positional and not arg.value.lpar else None
+    if "negate" in found and constant(context.value(arg.value), bool) is True:
+        return _negated(node, arg, found["negate"] == "both", context)
     if found.get("drop") and at > 0 and "#" not in context.text(node):
         before = node.args[at - 1]
         edit = Span(before, arg, context.text(before).rstrip().removesuffix(",").rstrip())
         return NodeFix("Leave it out", [edit], Applicability.UNSAFE)
     return None
+
+
+def _negated(node: cst.Call, arg: cst.Arg, result: bool, context: Context) -> NodeFix | None:
+    """Sort the negated array, without the keyword that asks for the other order."""
+    found = operation(node, context, frozenset({"sort", "argsort"}))
+    if found is None or found.starred or "#" in context.text(node):
+        return None
+    left = [context.text(given).rstrip().rstrip(",") for given in node.args if given is not arg]
+    negative = f"-{operand(found.subject, context)}"
+    if found.is_method:
+        text = f"({negative}).{found.name}({', '.join(left)})"
+    else:
+        text = f"{context.text(node.func)}({', '.join([negative, *left[1:]])})"
+    replaced = in_place_of(node, f"-{text}" if result else text, context)
+    if replaced is None:
+        return None
+    return NodeFix("Sort the negated array", [Replace(node, replaced)], Applicability.UNSAFE)

@@ -55,8 +55,9 @@ class UnorderedSelection(Rule):
     For the k best in order, `mx.argsort(-logits, axis=-1)[..., :10]`.
 
     ## Fix safety
-    The fix sorts the result of `topk` along the last axis, and selects with `argsort` in place of `argpartition`. It
-    changes nothing but the order, at some cost; it is unsafe, because other uses of the result may not need that.
+    The fix sorts the result of `topk` along the last axis, and selects with `argsort` in place of `argpartition`.
+    It changes nothing but the order, at some cost; it is unsafe, because other uses of the result may not need
+    that.
 
     ## References
     - [mlx.core.topk](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.topk.html)

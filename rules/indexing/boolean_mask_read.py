@@ -43,8 +43,9 @@ class BooleanMaskRead(Rule):
     (`x[mx.array(np.flatnonzero(np.array(x > 0)))]`).
 
     ## Fix safety
-    The fix takes the elements at the positions of the mask, found with NumPy. It evaluates the mask at once, which a
-    function under `mx.compile` cannot do, so it is unsafe. Where the index is a mask in some calls only there is none.
+    The fix takes the elements at the positions of the mask, found with NumPy. It evaluates the mask at once, which
+    a function under `mx.compile` cannot do, so it is unsafe. Where the index is a mask in some calls only there is
+    none.
 
     ## References
     - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)
@@ -106,5 +107,8 @@ def _boolean(value: Value) -> bool:
         dtype: Optional[str] = value.dtype
         return dtype in ("bool_", "bool")
     if isinstance(value, Sequence) and value.kind == "list" and value.items:
-        return all(getattr(item, "value", None) in (True, False) and isinstance(getattr(item, "value", None), bool) for item in value.items)
+        return all(
+            getattr(item, "value", None) in (True, False) and isinstance(getattr(item, "value", None), bool)
+            for item in value.items
+        )
     return False

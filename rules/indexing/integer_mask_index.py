@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import Array
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
 
@@ -62,11 +63,10 @@ class IntegerMaskIndex(Rule):
             return
         index = node.slice[0].slice.value
         mask, array = context.array(index), context.array(node.value)
-        if mask is None or array is None or (mask.dtype or "bool_") == "bool_" or len(array.shape or (0, 0, 0)) < 1:
+        if mask is None or array is None or mask.dtype in (None, "bool_"):
             return
-        if array.shape is not None and array.shape[0] == 2:
-            return  # a choice between two rows
-        if _same_length(mask, array) and any(found.dtype == "bool_" for found in _cast_from(index, context)):
+        bools = next((found for found in _cast_from(index, context) if found.dtype == "bool_"), None)
+        if bools is not None and (_covers(mask, array) or _is_made_of(bools, node.value, context)):
             context.report(
                 self, node, because=[index], confidence=Confidence.LIKELY, mask=context.brief(index), dtype=mask.dtype
             )
@@ -81,11 +81,16 @@ class IntegerMaskIndex(Rule):
         return Evidence(differs(x, [10, 0, 0]), agrees(y, [10, 0, 0]))
 
 
-def _same_length(mask: Array, array: Array) -> bool:
-    """Whether a mask may cover an array: it is as long, as far as that is known."""
-    if mask.shape is None or array.shape is None or not mask.shape:
-        return mask.shape is None or bool(mask.shape)
-    return len(mask.shape) <= len(array.shape) and mask.shape == array.shape[: len(mask.shape)]
+def _covers(mask: Array, array: Array) -> bool:
+    """Whether a mask has the shape of the array; one for two rows may choose between them."""
+    return bool(mask.shape) and mask.shape == (array.shape or ())[: len(mask.shape or ())] and mask.shape != (2,)
+
+
+def _is_made_of(bools: Array, array: cst.BaseExpression, context: Context) -> bool:
+    """Whether a comparison is one of the array itself."""
+    if dotted(array) is None or not isinstance(bools.node, cst.Comparison):
+        return False
+    return any(dotted(part) == dotted(array) for part in walk(bools.node))
 
 
 def _cast_from(node: cst.CSTNode, context: Context) -> Iterator[Array]:

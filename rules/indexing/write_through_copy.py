@@ -51,8 +51,9 @@ class WriteThroughCopy(Rule):
     ```
 
     ## Fix safety
-    Where the name was bound to a slice, the fix writes it back below the write. It is unsafe: what the slice's index is
-    made of may have changed in between, and the array is then written to although the copy may have been meant.
+    Where the name was bound to a slice, the fix writes it back below the write. It is unsafe: what the slice's
+    index is made of may have changed in between, and the array is then written to although the copy may have been
+    meant.
 
     ## References
     - [Indexing arrays](https://ml-explore.github.io/mlx/build/html/usage/indexing.html)

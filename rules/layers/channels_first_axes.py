@@ -55,8 +55,8 @@ class ChannelsFirstAxes(Rule):
     ```
 
     ## Fix safety
-    The fix gives the axes at which these are in a channels-last map. It is unsafe: the map may have been turned around on
-    a way the linter does not see.
+    The fix gives the axes at which these are in a channels-last map. It is unsafe: the map may have been turned
+    around on a way the linter does not see.
 
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)

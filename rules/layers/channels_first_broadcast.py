@@ -42,8 +42,8 @@ class ChannelsFirstBroadcast(Rule):
     ```
 
     ## Fix safety
-    The fix puts the new axes before the vector's. It is unsafe: the map may have been turned around on a way the linter
-    does not see.
+    The fix puts the new axes before the vector's. It is unsafe: the map may have been turned around on a way the
+    linter does not see.
 
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)

@@ -42,8 +42,8 @@ class ChannelsFirstShape(Rule):
     ```
 
     ## Fix safety
-    The fix reads the sizes from where they are in a channels-last map. It is unsafe: the map may have been turned around
-    on a way the linter does not see.
+    The fix reads the sizes from where they are in a channels-last map. It is unsafe: the map may have been turned
+    around on a way the linter does not see.
 
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)
@@ -117,9 +117,7 @@ def _shape_read(node: cst.BaseExpression, names: Sequence[str | None], context: 
     return None
 
 
-def _sizes_read(
-    node: cst.BaseExpression, context: Context
-) -> list[tuple[int, cst.BaseExpression, cst.BaseExpression]]:
+def _sizes_read(node: cst.BaseExpression, context: Context) -> list[tuple[int, cst.BaseExpression, cst.BaseExpression]]:
     """Index, its node and the array for each ``x.shape[index]`` of channels-last maps below an expression."""
     found = []
     for part in tree.walk(node):

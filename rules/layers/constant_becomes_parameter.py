@@ -7,7 +7,15 @@ from mlxlint.model.code import ClassCode
 from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Scalar, Value
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
-from ._constants import is_formula, is_frozen, is_index_name, is_table_name, is_weight_name, made_by, severity_of_parameter
+from ._constants import (
+    is_formula,
+    is_frozen,
+    is_index_name,
+    is_table_name,
+    is_weight_name,
+    made_by,
+    severity_of_parameter,
+)
 from ._modules import Store, renamed, stored_on_self
 
 
@@ -50,8 +58,8 @@ class ConstantBecomesParameter(Rule):
     ```
 
     ## Fix safety
-    The fix puts an underscore before the name, wherever the class uses it. It is unsafe: the array may be meant to be
-    saved or trained, and other files may use its name. There is none where this file uses it outside the class.
+    The fix puts an underscore before the name, wherever the class uses it. It is unsafe: the array may be meant to
+    be saved or trained, and other files may use its name. There is none where this file uses it outside the class.
 
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)

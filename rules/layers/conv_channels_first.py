@@ -42,8 +42,8 @@ class ConvChannelsFirst(Rule):
     Images from elsewhere are turned once, at the border: `images.transpose(0, 2, 3, 1)`.
 
     ## Fix safety
-    The fix moves the channels of the input to the last axis. It is unsafe: what follows the layer may have been written for
-    channels-first maps.
+    The fix moves the channels of the input to the last axis. It is unsafe: what follows the layer may have been
+    written for channels-first maps.
 
     ## References
     - [Conv2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Conv2d.html)

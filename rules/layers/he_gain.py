@@ -51,7 +51,7 @@ class HeGain(Rule):
     code = "MLX378"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     calls = frozenset(name.rpartition(".")[2] for name in _HE)
     message = "`nn.init.{name}` has a gain of 1 here, PyTorch's of the square root of 2"
 

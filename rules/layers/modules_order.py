@@ -81,7 +81,7 @@ class ModulesOrder(Rule):
 def _listed(node: cst.BaseExpression, context: Context) -> cst.Call | None:
     """The call of ``modules()`` that an expression runs through, in a comprehension, ``iter`` or ``list`` or plainly."""
     if isinstance(node, (cst.GeneratorExp, cst.ListComp)):
-        return _listed(node.for_in.iter, context)
+        return None if _asks_for_one(node.for_in) else _listed(node.for_in.iter, context)
     if not isinstance(node, cst.Call):
         return None
     if context.callee(node) in ("builtins.iter", "builtins.list", "builtins.enumerate") and node.args:
@@ -90,3 +90,9 @@ def _listed(node: cst.BaseExpression, context: Context) -> cst.Call | None:
     if isinstance(func, cst.Attribute) and func.attr.value in _LISTS and is_module(context.value(func.value)):
         return node
     return None
+
+
+def _asks_for_one(loop: cst.CompFor) -> bool:
+    """Whether a comprehension looks for one object, which is found in any order."""
+    comparisons = [test.test for test in loop.ifs if isinstance(test.test, cst.Comparison)]
+    return any(isinstance(target.operator, cst.Is) for c in comparisons for target in c.comparisons)

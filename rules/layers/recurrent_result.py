@@ -45,8 +45,8 @@ class RecurrentResult(Rule):
     ```
 
     ## Fix safety
-    The fix takes the last step of the states, or the states of all steps where PyTorch gives outputs and last states. It is
-    unsafe: shapes change, and an item of the batch may be what is meant.
+    The fix takes the last step of the states, or the states of all steps where PyTorch gives outputs and last
+    states. It is unsafe: shapes change, and an item of the batch may be what is meant.
 
     ## References
     - [GRU](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.GRU.html)

@@ -91,7 +91,9 @@ class LossGraphKept(Rule):
                 or context.enclosing(statement, cst.For, cst.While) is not loop
             ):
                 continue
-            context.report(self, statement, because=[source], loss=sorted(kept)[0], fix=_evaluated(statement, source, context))
+            context.report(
+                self, statement, because=[source], loss=sorted(kept)[0], fix=_evaluated(statement, source, context)
+            )
 
     @staticmethod
     def repro(steps: int = 5) -> Evidence:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -7,6 +9,9 @@ from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind
 
 from ..training._step import Body, Loop, is_short, loop_body
 from ._graph import graph_size
+
+
+TRAINING = re.compile(r"optim|value_and_grad|train|\bstep|update\(")  # in the text of any file that trains
 
 
 class TrainingLoopNeverEvaluated(Rule):
@@ -73,6 +78,8 @@ class TrainingLoopNeverEvaluated(Rule):
         self._check(node, context)
 
     def _check(self, loop: Loop, context: Context) -> None:
+        if not TRAINING.search(context.module.text):
+            return
         body = context.shared(Body, loop_body(loop))
         if not body.updates or is_short(loop, context) or body.yields or body.evaluates() or self._inner(body):
             return

@@ -177,6 +177,8 @@ def _is_differentiated_value(made: cst.Call, code: FunctionCode, context: Contex
     source = context.argument(made, 0, "a")
     if isinstance(made.func, cst.Attribute) and context.array(made.func.value) is not None:
         source = made.func.value
+    if isinstance(source, cst.Name) and source.value.endswith(("idx", "ids", "index", "indices")):
+        return False  # a permutation that is turned round
     array = context.array(source)
     if array is None or not (array.dtype is None or array.dtype.startswith(("float", "bfloat"))):
         return False
