@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mlxlint import registry, suppress
 from mlxlint.config import Settings
 from mlxlint.files import File, problem
-from mlxlint.rule import Applicability, Finding
+from mlxlint.rule import Applicability, Finding, Severity
 from mlxlint.source import Source, UnreadableText
 from mlxlint.tool import tool_finding
 
@@ -140,7 +140,7 @@ class Checker:
         enabled = settings.codes_for(task.path or os.path.abspath(task.shown))
         found = self._analysis(settings).lint(source, Path(task.path) if task.path else None)
         findings = suppress.apply(source, [finding for finding in found if finding.code in enabled], enabled)
-        return [replace(f, severity=settings.severity.get(f.code, f.severity)) for f in findings]
+        return [_graded(finding, settings) for finding in findings]
 
     def _fix(self, source: Source, task: Task, findings: list[Finding]) -> Fixed | None:
         """What fixes make of a text; None where they change nothing."""
@@ -163,6 +163,14 @@ class Checker:
                 target_mlx_lm=settings.value("target-mlx-lm"),
             )
         return self._analyses[settings]
+
+
+def _graded(finding: Finding, settings: Settings) -> Finding:
+    """With the severity set for it. What a fix may change is for the reader to decide where a finding is but a note."""
+    severity, fix = settings.severity.get(finding.code, finding.severity), finding.fix
+    if fix is not None and severity is Severity.INFO and fix.applicability is Applicability.UNSAFE:
+        fix = replace(fix, applicability=Applicability.MANUAL)
+    return replace(finding, severity=severity, fix=fix)
 
 
 def _at_row(rule: str, task: Task, row: int, data: Mapping[str, str]) -> Finding:

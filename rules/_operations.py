@@ -70,10 +70,11 @@ def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
 
 def is_same(a: cst.CSTNode, b: cst.CSTNode, context: Context) -> bool:
     """Whether two expressions are written alike, spaces and parentheses apart."""
-    return _bare(a, context) == _bare(b, context)
+    return bare(a, context) == bare(b, context)
 
 
-def _bare(node: cst.CSTNode, context: Context) -> str:
+def bare(node: cst.CSTNode, context: Context) -> str:
+    """The source of a node without spaces and parentheses."""
     return re.sub(r"[\s()]", "", context.text(node))
 
 

@@ -68,6 +68,14 @@ def test_unsafe_fixes_have_to_be_asked_for(folder: Path) -> None:
     assert "mx.softmax(mx.ones((2, 3)), axis=" in path.read_text(encoding="utf-8")
 
 
+def test_unsafe_fixes_of_notes_are_not_made(folder: Path) -> None:
+    path = write(folder / "a.py", UNSAFE)
+    write(folder / "mlxlint.toml", '[severity]\nMLX456 = "info"')
+    result = lint("a.py", "--fix", "--unsafe-fixes")
+    assert path.read_text(encoding="utf-8") == UNSAFE
+    assert "fix (by hand)" in result.stdout
+
+
 def test_unsafe_fixes_alone_change_nothing(folder: Path) -> None:
     path = write(folder / "a.py", SAFE)
     result = lint("a.py", "--unsafe-fixes")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from mlxlint.rules.api import _names, _proof
 
 from mlxlint.dev.prove_names import in_mlx, rewritten
+from mlxlint.dev.torch_usage import RECORD
+from mlxlint.registry import by_name
 
+COVERED = 600  # names used most in real code
 UNPROVEN = {"cuda", "pin_memory"}  # PyTorch needs a GPU for these
 EXAMPLES = [(name, row) for name, rows in _proof.record()["examples"].items() for row in rows]
 
@@ -45,3 +49,28 @@ def test_what_is_advised_is_there(section: str) -> None:
     for name in _names.table()[section]:
         observed = _proof.remedy(section, name)
         assert observed.holds, (name, observed.text)
+
+
+def test_the_names_used_most_are_covered() -> None:
+    uses = json.loads(RECORD.read_text(encoding="utf-8"))["uses"]
+    assert len(uses) >= COVERED
+    assert [name for name in list(uses)[:COVERED] if not is_covered(*name.split("."))] == []
+
+
+def is_covered(section: str, name: str) -> bool:
+    in_place = _names.in_place(name) if section == "tensor" else None
+    return in_place is not None or name in _names.table()[section] or name in _names.shared().get(section, {})
+
+
+def test_what_is_shared_is_the_same_as_recorded_or_told_to_differ() -> None:
+    pytest.importorskip("mlx.core")
+    examples = _proof.record()["examples"]
+    for section, names in _names.shared().items():
+        assert not names.keys() & _names.table()[section].keys()
+        for name, row in names.items():
+            if "differs" in row:
+                assert row["differs"] in by_name(), name
+            elif "gives" in row:
+                assert not _proof.compared(_proof.run(in_mlx(row["try"])), row["gives"]).holds
+            else:
+                assert [seen["torch"] for seen in examples[f"{section}.{name}"]] == [row["try"]]

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlxlint.engine import Analysis
 from mlxlint.registry import rules
-from mlxlint.rule import Confidence, Finding
+from mlxlint.rule import Confidence, Finding, shown
 from mlxlint.rules.api import _names, _proof
 from mlxlint.source import Source
 
@@ -38,7 +38,7 @@ MOST_PASSES = 10
 
 def in_mlx(example: str) -> str:
     """An example as someone would write it who takes MLX for PyTorch."""
-    return example.replace("torch.nn.functional.", "nn.functional.").replace("torch.", "mx.")
+    return example.replace("torch.nn.", "nn.").replace("torch.", "mx.")
 
 
 def rewritten(source: str) -> str:
@@ -77,6 +77,22 @@ def _plain(result: Any, torch: Any) -> Any:
     return result.tolist() if hasattr(result, "tolist") else result
 
 
+def _rewritten_examples() -> Iterator[tuple[str, str, str]]:
+    for section, names in _names.table().items():
+        for name, entry in names.items():
+            for form in entry.forms:
+                if form.example is not None:
+                    yield f"{section}.{name}", form.example, rewritten(in_mlx(form.example))
+
+
+def _shared_examples() -> Iterator[tuple[str, str, str]]:
+    """What gives the same as it stands."""
+    for section, names in _names.shared().items():
+        for name, row in names.items():
+            if "try" in row and "gives" not in row:
+                yield f"{section}.{name}", row["try"], in_mlx(row["try"])
+
+
 def main() -> None:
     _proof.record.cache_clear()
     inputs = {name: f"mx.array({text})" for name, text in INPUTS.items()}
@@ -87,23 +103,17 @@ def main() -> None:
     }
     _write(record)
     failures = 0
-    for section, names in _names.table().items():
-        for name, entry in names.items():
-            for form in entry.forms:
-                if form.example is None:
-                    continue
-                text = rewritten(in_mlx(form.example))
-                result = expected(form.example)
-                try:
-                    observed = _proof.compared(_proof.run(text), result)
-                except Exception as error:
-                    observed = _proof.shown(False, f"{type(error).__name__}: {error}")
-                if observed.holds:
-                    row = {"torch": form.example, "mlx": text, "result": result}
-                    record["examples"].setdefault(f"{section}.{name}", []).append(row)
-                else:
-                    failures += 1
-                    print(f"{section}.{name}: {form.example} -> {text}: {observed.text}")
+    for name, example, text in (*_rewritten_examples(), *_shared_examples()):
+        result = expected(example)
+        try:
+            observed = _proof.compared(_proof.run(text), result)
+        except Exception as error:
+            observed = shown(False, f"{type(error).__name__}: {error}")
+        if observed.holds:
+            record["examples"].setdefault(name, []).append({"torch": example, "mlx": text, "result": result})
+        else:
+            failures += 1
+            print(f"{name}: {example} -> {text}: {observed.text}")
     _write(record)
     print(f"{sum(map(len, record['examples'].values()))} examples agree, {failures} do not")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import libcst as cst
+
 from mlxlint.model import ops
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.values import (
@@ -162,12 +164,12 @@ def attribute(instance: Instance, name: str) -> Value | None:
     return _TOKENIZER.get(name) if instance.type.startswith(_TOKENIZERS) else None
 
 
-def method(instance: Instance, name: str, args: Arguments) -> Value | None:
+def method(instance: Instance, name: str, args: Arguments, node: cst.CSTNode | None = None) -> Value | None:
     """The result of a method of a tokenizer, MLX-LM's or transformers', or of a model; None when not known here."""
     if is_model(instance):
         return PROMPT_CACHE if name == "make_cache" else None
     if name == "apply_chat_template":
-        return _templated(instance, args)
+        return _templated(instance, args, node)
     if not instance.type.startswith(_TOKENIZERS):
         return None
     if name == "decode":
@@ -179,10 +181,10 @@ def method(instance: Instance, name: str, args: Arguments) -> Value | None:
     return None
 
 
-def _templated(instance: Instance, args: Arguments) -> Value:
+def _templated(instance: Instance, args: Arguments, node: cst.CSTNode | None) -> Value:
     """What ``apply_chat_template`` gives: the text with ``tokenize=False``, else MLX-LM's a list of ids."""
     if constant(args.get(None, "tokenize", default=Const(True)), bool) is False:
-        return Scalar("str", LIKELY)
+        return Scalar("str", LIKELY, node)
     plain = not args.starred and not {"tokenize", "return_dict", "return_tensors"} & args.keywords.keys()
     return Sequence("list", None, Scalar("int")) if plain and instance.type == TOKENIZER else UNKNOWN
 

@@ -313,7 +313,17 @@ def reshape(name: str, args: Arguments) -> Value:
     new = args.positional[1:] if len(args.positional) > 2 else None
     shape = Sequence("tuple", new) if new else args.get(1, "shape")
     stated = shapes.of_values(shape) if not args.starred else None
-    return Array(a.dtype, shapes.reshape(a.shape, stated), confidence=a.confidence)
+    result = shapes.reshape(a.shape, stated)
+    layout = "channels_last" if a.layout == "channels_last" and _keeps_space_first(a.shape, result) else None
+    return Array(a.dtype, result, layout, confidence=a.confidence)
+
+
+def _keeps_space_first(before: Shape | None, after: Shape | None) -> bool:
+    """Whether a reshape parts the channels of a channels-last map into blocks, or joins the blocks with its space."""
+    if before is None or after is None:
+        return False
+    parted = len(before) == 4 and len(after) == 6 and None not in before[:3] and before[:3] == after[:3]
+    return parted or (len(before) == 6 and len(after) == 4)
 
 
 @operation("flatten")
@@ -352,9 +362,11 @@ def transpose(name: str, args: Arguments) -> Value:
 
 def _permuted_layout(layout: str | None, order: tuple[int, ...]) -> str | None:
     n = len(order)
-    if n not in (3, 4, 5):
+    if n not in (3, 4, 5, 6):
         return None
     order = tuple(o % n for o in order)
+    if n == 6:  # blocks of channels, moved beside height and width
+        return layout if order[:2] == (0, 1) and order[3] == 2 else None
     if order == (0, n - 1, *range(1, n - 1)):  # channels to the front
         return "channels_first" if layout != "channels_first" and n > 3 else None
     if order == (0, *range(2, n), 1):  # channels to the back

@@ -51,7 +51,9 @@ class Flow:
         if isinstance(node, cst.Name):
             return node.value in self.names
         if isinstance(node, cst.Attribute):
-            return node.attr.value not in _WITHOUT_GRADIENT and (_is_parameter(node, self.context) or self.depends(node.value))
+            return node.attr.value not in _WITHOUT_GRADIENT and (
+                _is_parameter(node, self.context) or self.depends(node.value)
+            )
         if isinstance(node, (cst.Comparison, cst.Lambda, cst.BaseString, cst.BaseNumber)):
             return False
         if isinstance(node, cst.Subscript):
@@ -155,6 +157,8 @@ def _called(flow: Flow) -> Iterator[Flow]:
         code = flow.context.function(flow.context.called(call))
         if code is None or code.module is not flow.context.module or code.name == "__init__":
             continue
+        if code.decorated_with("mlx.core.custom_function"):
+            continue  # it has a gradient of its own
         parameters = [p.name.value for p in code.positional if p.name.value != "self"]
         given = ArgumentNodes(call)
         names = {name for name, arg in zip(parameters, given.positional) if flow.depends(arg.value)}
@@ -166,7 +170,8 @@ def _is_layer(called: Value) -> bool:
     """Whether a call is one of a module, whose parameters are differentiated."""
     found = called.receiver if isinstance(called, Function) else called
     return found is not None and any(
-        isinstance(member, Instance) and (member.type.startswith("mlx.nn.") or (member.code is not None and member.code.is_mlx_module))
+        isinstance(member, Instance)
+        and (member.type.startswith("mlx.nn.") or (member.code is not None and member.code.is_mlx_module))
         for member in members(found)
     )
 

@@ -27,6 +27,7 @@ else:
     import tomli as tomllib
 
 TABLE = Path(__file__).with_name("names.toml")
+SHARED = Path(__file__).with_name("shared-names.toml")
 MODULES = {"mx": "mlx.core", "nn": "mlx.nn", "optim": "mlx.optimizers", "np": "numpy"}
 _OPTIONAL = re.compile(r"<([^<>]*\{[^<>]*)>")
 _HOLE = re.compile(r"\{(\*?)(\w+)(?::(\w+))?\}")
@@ -74,6 +75,13 @@ def table() -> Mapping[str, Mapping[str, Entry]]:
     """Section -> name -> entry."""
     content = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     return {section: {name: _entry(name, rows) for name, rows in names.items()} for section, names in content.items()}
+
+
+@cache
+def shared() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """Section -> name in both libraries -> ``try``, what gives the same in both, or ``differs``, the rule about it."""
+    content: Mapping[str, Mapping[str, Mapping[str, str]]] = tomllib.loads(SHARED.read_text(encoding="utf-8"))
+    return content
 
 
 def _entry(name: str, rows: Any) -> Entry:

@@ -13,7 +13,8 @@ from mlxlint.model.values import CERTAIN, Name
 
 _POSITIONAL = ("positional-only", "positional-or-keyword")
 _ALSO_BY_NAME = frozenset({  # against the stubs, those of older releases included
-    ("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis"), ("mlx.core.softmax", "precise"),
+    ("mlx.core.astype", "dtype"), ("mlx.core.roll", "shift"), ("mlx.core.roll", "axis"),
+    ("mlx.core.softmax", "precise"),
 })  # fmt: skip
 
 

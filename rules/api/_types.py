@@ -111,9 +111,7 @@ def _bound(given: ArgumentNodes, signature: api.Signature) -> list[tuple[api.Par
     return bound + [(by_name[name], arg) for name, arg in given.keywords.items()]
 
 
-def _mismatches(
-    bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context: Context
-) -> Iterator[Mismatch]:
+def _mismatches(bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context: Context) -> Iterator[Mismatch]:
     for parameter, arg in bound:
         accepted = accepted_kinds(callee, parameter)
         kind = None if accepted is None else kind_of(context.value(arg.value))
@@ -208,5 +206,3 @@ def _callable(name: str) -> Any:
     if owner == "mlx.core.array":
         return getattr(mx.array([0]), member)
     return getattr(importlib.import_module(owner), member)
-
-

@@ -3,13 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import libcst as cst
-from mlxlint.rules.api import _types
-from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api._signatures import entry_of
 
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.rule import Evidence, Kind, Observation, Rule, Severity, raises, shown
+from mlxlint.rules.api import _types
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._signatures import entry_of
 
 ERRORS = (TypeError, ValueError, RuntimeError)  # nanobind's, the converters', and std::bad_cast
 
@@ -19,7 +19,7 @@ class ArgumentType(Rule):
 
     ## What it does
     Compares the arguments of `mlx.core` functions and array methods with MLX's own signatures: a list of indices
-    given to `mx.take`, an array as bound of `mx.arange`, a name given to `mx.set_default_device`, a file and an
+    given to `mx.take`, an array as bound of `mx.arange`, one list of operands for `mx.einsum`, a file and an
     array in the wrong order.
 
     ## PyTorch and MLX
@@ -53,7 +53,8 @@ class ArgumentType(Rule):
     yields_to = (
         "shape-as-arguments", "transpose-of-two-axes", "reduction-of-two-arrays", "foreign-dtype", "torch-keyword",
         "condition-without-choices", "unsupported-index", "padded-every-axis", "unknown-option", "norm-of-everything",
-        "randint-bound", "split-by-size", "numpy-left-operand", "nested-parameters-saved", "full-svd", "mlx-given-foreign-array",
+        "randint-bound", "split-by-size", "numpy-left-operand", "nested-parameters-saved",
+        "mlx-given-foreign-array", "device-by-name", "memory-limit-in-bytes",
     )  # fmt: skip
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

@@ -102,7 +102,9 @@ class ConstantOutOfRange(Rule):
         if case == "array":
             return Evidence(differs(mx.array([300], dtype=mx.uint8), [300]), agrees(mx.array([300]), [300]))
         if case == "arange":
-            return Evidence(shown(mx.arange(5, 2).size == 0, "arange(5, 2) is empty"), agrees(mx.arange(5, 2, -1), [5, 4, 3]))
+            return Evidence(
+                shown(mx.arange(5, 2).size == 0, "arange(5, 2) is empty"), agrees(mx.arange(5, 2, -1), [5, 4, 3])
+            )
         narrow = mx.random.randint(0, 2**40, (8,))
         wide = mx.random.randint(0, 2**40, (64,), dtype=mx.int64).max().item()
         return Evidence(shown(narrow.max().item() == 0, f"{narrow.tolist()}"), shown(wide > 2**31, f"up to {wide}"))

@@ -70,7 +70,9 @@ class DoublePrecisionLost(Rule):
 
     def _check_saved(self, node: cst.Call, context: Context) -> None:
         arrays = context.value(context.argument(node, 1, "arrays"))
-        if isinstance(arrays, Dict) and any(getattr(item, "dtype", None) == "float64" for item in arrays.items.values()):
+        if isinstance(arrays, Dict) and any(
+            getattr(item, "dtype", None) == "float64" for item in arrays.items.values()
+        ):
             self._report(node, node, "saved", "raises RuntimeError", context)
 
     def _report(self, node: cst.Call, because: cst.CSTNode, case: str, consequence: str, context: Context) -> None:
@@ -98,4 +100,6 @@ class DoublePrecisionLost(Rule):
             if case == "fft":
                 return Evidence(shown(mx.fft.fft(x).dtype == mx.complex64, "fft of float64: complex64"), kept)
             got: list[float] = mx.exp(x).tolist()  # type: ignore[assignment]
-            return Evidence(shown(math.isinf(got[1]), f"exp(100) in float64: {got[1]}, PyTorch: {math.exp(100):.3g}"), kept)
+            return Evidence(
+                shown(math.isinf(got[1]), f"exp(100) in float64: {got[1]}, PyTorch: {math.exp(100):.3g}"), kept
+            )

@@ -4,7 +4,19 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
-from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 from mlxlint.rules.api._differentiated import Flow, differentiated
 
 ARITHMETIC = (cst.Add, cst.Subtract, cst.Multiply, cst.Divide, cst.MatrixMultiply)

@@ -59,7 +59,12 @@ class HalfPrecisionSum(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, OPERATIONS)
         array = None if found is None else context.array(found.subject)
-        if found is None or array is None or array.dtype not in HALVES or (found.name in OVERFLOWING and array.dtype != "float16"):
+        if (
+            found is None
+            or array is None
+            or array.dtype not in HALVES
+            or (found.name in OVERFLOWING and array.dtype != "float16")
+        ):
             return
         if found.name == "softmax" and (found.starred or found.argument(None, "precise") is not None):
             return

@@ -80,7 +80,11 @@ def _squeezed(found: Operation, context: Context) -> str | None:
     if shape is None or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
         return None
     size = shape[axis]
-    return f"axis {axis} of `{context.brief(found.subject)}` has {size} elements" if isinstance(size, int) and size != 1 else None
+    return (
+        f"axis {axis} of `{context.brief(found.subject)}` has {size} elements"
+        if isinstance(size, int) and size != 1
+        else None
+    )
 
 
 def _broadcast(found: Operation, context: Context) -> str | None:
@@ -114,7 +118,11 @@ def _joined(found: Operation, context: Context) -> str | None:
     items = listed.items or () if isinstance(listed, Sequence) else ()
     ranks = {getattr(item, "rank", None) for item in items} - {None}
     empty = any(getattr(item, "shape", None) == (0,) for item in items)
-    return "an empty array has one axis, and the others have more: `mx.concatenate` skips nothing" if empty and max(ranks) > 1 else None
+    return (
+        "an empty array has one axis, and the others have more: `mx.concatenate` skips nothing"
+        if empty and max(ranks) > 1
+        else None
+    )
 
 
 def _constants(value: Value) -> list[object]:

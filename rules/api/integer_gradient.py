@@ -74,7 +74,9 @@ class IntegerGradient(Rule):
         import mlx.core as mx
 
         gradient = mx.grad(lambda w: (w * 0.5).sum())
-        return Evidence(differs(gradient(mx.array([1, 2])), [0.5, 0.5]), agrees(gradient(mx.array([1.0, 2.0])), [0.5, 0.5]))
+        return Evidence(
+            differs(gradient(mx.array([1, 2])), [0.5, 0.5]), agrees(gradient(mx.array([1.0, 2.0])), [0.5, 0.5])
+        )
 
 
 def _places(called: Partial) -> list[int]:

@@ -54,7 +54,9 @@ class IntegerOperatorLimit(Rule):
             if left is None or not isinstance(number, int):
                 return
             if isinstance(operator, cst.LeftShift) and number >= BITS.get(left.dtype or "", 99):
-                self._report(node, "shift", f"shifts all bits out: `{context.brief(node.left)}` is {left.dtype}", context)
+                self._report(
+                    node, "shift", f"shifts all bits out: `{context.brief(node.left)}` is {left.dtype}", context
+                )
             elif isinstance(operator, cst.Power) and number < 0 and _is_integer(left):
                 self._report(node, "power", f"is 0 beyond 1: `{context.brief(node.left)}` is {left.dtype}", context)
         elif isinstance(operator, (cst.Add, cst.Subtract, cst.Multiply, cst.BitOr, cst.BitXor, cst.BitAnd)):
@@ -84,7 +86,9 @@ class IntegerOperatorLimit(Rule):
                 shown(right == 2**24 + 1, f"16777217 + 0: {right}"),
             )
         wide = (x.astype(mx.int64) << 40).item()
-        return Evidence(shown((x << 40).item() != 2**41, f"2 << 40: {(x << 40).item()}"), shown(wide == 2**41, str(wide)))
+        return Evidence(
+            shown((x << 40).item() != 2**41, f"2 << 40: {(x << 40).item()}"), shown(wide == 2**41, str(wide))
+        )
 
 
 def _is_integer(array: Array) -> bool:

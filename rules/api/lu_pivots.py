@@ -82,7 +82,11 @@ class LuPivots(Rule):
     def _check(self, call: cst.Call, name: str, is_matrix: bool, context: Context) -> None:
         function = context.enclosing(call, cst.FunctionDef)
         for node in walk(context.tree if function is None else function.body):
-            if not isinstance(node, cst.BinaryOperation) or not isinstance(node.left, cst.Name) or node.left.value != name:
+            if (
+                not isinstance(node, cst.BinaryOperation)
+                or not isinstance(node.left, cst.Name)
+                or node.left.value != name
+            ):
                 continue
             because = [("it comes from here", call)]
             if is_matrix and isinstance(node.operator, cst.MatrixMultiply):

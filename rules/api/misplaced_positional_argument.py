@@ -10,7 +10,19 @@ from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import Const, Scalar, Value, constant, scalar_type
-from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, Span, shown
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    Span,
+    shown,
+)
 
 
 def _is_count(value: Value) -> bool:
@@ -114,7 +126,10 @@ class MisplacedPositionalArgument(Rule):
         import mlx.core as mx
 
         if name.endswith("svd"):
-            got, right = mx.linalg.svd(mx.ones((4, 3)), False, stream=mx.cpu), mx.linalg.svd(mx.ones((4, 3)), stream=mx.cpu)
+            got, right = (
+                mx.linalg.svd(mx.ones((4, 3)), False, stream=mx.cpu),
+                mx.linalg.svd(mx.ones((4, 3)), stream=mx.cpu),
+            )
             return Evidence(shown(isinstance(got, mx.array), "one array"), shown(len(right) == 3, "three arrays"))
         if name.endswith("categorical"):
             logits = mx.zeros((2, 4, 5))

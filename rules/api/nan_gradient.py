@@ -122,9 +122,13 @@ def _behind(node: cst.BaseExpression, context: Context) -> cst.CSTNode:
 
 def _is_kept_away(node: cst.CSTNode, context: Context) -> bool:
     """Whether something is added that keeps a value away from zero."""
-    return isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Add) and any(
-        constant(context.value(side), (int, float)) is not None or "eps" in context.text(side).lower()
-        for side in (node.left, node.right)
+    return (
+        isinstance(node, cst.BinaryOperation)
+        and isinstance(node.operator, cst.Add)
+        and any(
+            constant(context.value(side), (int, float)) is not None or "eps" in context.text(side).lower()
+            for side in (node.left, node.right)
+        )
     )
 
 

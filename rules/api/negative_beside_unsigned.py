@@ -60,9 +60,7 @@ class NegativeBesideUnsigned(Rule):
         given = [arg.value for arg in context.arguments(node).positional]
         if name == "where" and len(given) == 3:
             self._check(node, given[1], given[2], context)
-        elif name in ("maximum", "minimum") and len(given) == 2:
-            self._check(node, given[0], given[1], context)
-        elif name == "clip" and len(given) > 1:
+        elif (name in ("maximum", "minimum") and len(given) == 2) or (name == "clip" and len(given) > 1):
             self._check(node, given[0], given[1], context)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
@@ -70,7 +68,9 @@ class NegativeBesideUnsigned(Rule):
             self._check(node, node.left, node.right, context)
 
     def visit_Comparison(self, node: cst.Comparison, context: Context) -> None:
-        if len(node.comparisons) == 1 and not isinstance(node.comparisons[0].operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)):
+        if len(node.comparisons) == 1 and not isinstance(
+            node.comparisons[0].operator, (cst.Is, cst.IsNot, cst.In, cst.NotIn)
+        ):
             self._check(node, node.left, node.comparisons[0].comparator, context)
 
     def _check(self, node: cst.CSTNode, left: cst.BaseExpression, right: cst.BaseExpression, context: Context) -> None:
@@ -82,9 +82,17 @@ class NegativeBesideUnsigned(Rule):
             mx = context.alias("mlx.core")
             fix = None
             if mx is not None and isinstance(side, _WHOLE):
-                fix = NodeFix("Make it signed", [Insert(side, f".astype({mx}.int32)", after=True)], Applicability.UNSAFE)
+                fix = NodeFix(
+                    "Make it signed", [Insert(side, f".astype({mx}.int32)", after=True)], Applicability.UNSAFE
+                )
             context.report(
-                self, node, because=[side], number=context.brief(other), dtype=array.dtype, array=context.brief(side), fix=fix
+                self,
+                node,
+                because=[side],
+                number=context.brief(other),
+                dtype=array.dtype,
+                array=context.brief(side),
+                fix=fix,
             )
 
     @staticmethod

@@ -8,7 +8,7 @@ from mlxlint.context import Context
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
 NORM = frozenset({"linalg.norm"})
-OFTEN_VECTORS = frozenset({"__getitem__", "matmul", "mean", "sum"})  # of unknown rank, such a result may well be a vector
+OFTEN_VECTORS = frozenset({"__getitem__", "matmul", "mean", "sum"})  # of unknown rank, it may well be a vector
 
 
 class NormOfEverything(Rule):

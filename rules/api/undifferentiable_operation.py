@@ -5,7 +5,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, raises
-from mlxlint.rules.api._differentiated import Flow, differentiated
+from mlxlint.rules.api._differentiated import differentiated
 
 WITHOUT = frozenset(
     "mlx.core.linalg." + name

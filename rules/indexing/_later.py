@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import libcst as cst
-from mlxlint.rules._statements import block
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
+from mlxlint.rules._statements import block
 
 
 def written(node: cst.Assign | cst.AugAssign) -> cst.BaseExpression | None:
@@ -53,5 +53,12 @@ def read_below(node: cst.CSTNode, name: str, context: Context) -> bool:
 
 
 def _bound(statement: cst.CSTNode) -> set[str]:
-    targets = (n.target for n in walk(statement) if isinstance(n, (cst.AssignTarget, cst.For, cst.AnnAssign, cst.NamedExpr)))
-    return {found for target in targets for node in walk(target) if (found := dotted(node)) is not None and not isinstance(target, cst.Subscript)}
+    targets = (
+        n.target for n in walk(statement) if isinstance(n, (cst.AssignTarget, cst.For, cst.AnnAssign, cst.NamedExpr))
+    )
+    return {
+        found
+        for target in targets
+        for node in walk(target)
+        if (found := dotted(node)) is not None and not isinstance(target, cst.Subscript)
+    }

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Optional
 
 import libcst as cst
+from mlxlint.rules._operations import is_same, operand
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Foreign, Sequence, Value, members
@@ -86,6 +87,11 @@ def _positions(node: cst.Subscript, mask: cst.BaseExpression, context: Context) 
     if core is None or numpy is None or not all(is_mask(value) for value in context.alternatives(mask)):
         return None
     (mx, _), (np, imports) = core, numpy
+    assignment = context.parent(node)
+    if isinstance(assignment, cst.Assign):
+        target = assignment.targets[0].target
+        if isinstance(target, cst.Subscript):
+            return _chosen(assignment, target, node, mx, context)
     rank = 1 if isinstance(value, Sequence) else getattr(value, "rank", None)
     if rank == 1 or (rank is None and len(node.slice) > 1):
         index = f"{mx}.array({np}.flatnonzero({np}.array({context.text(mask)})))"
@@ -95,6 +101,18 @@ def _positions(node: cst.Subscript, mask: cst.BaseExpression, context: Context) 
         return None
     edits = [*imports, Replace(mask, index)]
     return NodeFix("Read the positions that NumPy finds in the mask", edits, Applicability.UNSAFE)
+
+
+def _chosen(
+    assignment: cst.Assign, target: cst.Subscript, read: cst.Subscript, mx: str, context: Context
+) -> NodeFix | None:
+    """``x[mask] = y[mask]`` as a choice between ``x`` and ``y``."""
+    same = is_same(target.slice[0], read.slice[0], context) and len(target.slice) == len(read.slice) == 1
+    if not same or len(assignment.targets) > 1 or not isinstance(target.value, cst.Name):
+        return None
+    mask, x = context.text(read.slice[0]), target.value.value
+    text = f"{x} = {mx}.where({mask}, {operand(read.value, context)}.astype({x}.dtype), {x})"
+    return NodeFix("Choose with `where`", [Replace(assignment, text)], Applicability.UNSAFE)
 
 
 def is_mask(value: Value) -> bool:

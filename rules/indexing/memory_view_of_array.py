@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
 
 from mlxlint.context import Context
-from mlxlint.model.tree import dotted
+from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import Const
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._statements import block
+from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
 
 VIEWS = frozenset({"numpy.asarray", "builtins.memoryview", "torch.from_dlpack", "torch.utils.dlpack.from_dlpack"})
 COPIES = frozenset({"numpy.array"})
@@ -69,9 +70,11 @@ class MemoryViewOfArray(Rule):
             view, source = dotted(binding.targets[0].target), _viewed(binding.value, context)
             if view is None or source is None:
                 continue
-            if view == name:
+            if view == name and not _is_evaluated_between(binding, node, context):
                 problem = f"this writes to `{source}`'s own memory, and to what was computed from it and not evaluated"
-            elif source == name and not rebound_between(binding, node, name, context) and read_below(node, view, context):
+            elif (
+                source == name and not rebound_between(binding, node, name, context) and read_below(node, view, context)
+            ):
                 problem = f"`{view}` keeps the values that `{name}` had before this write"
             else:
                 continue
@@ -95,6 +98,14 @@ class MemoryViewOfArray(Rule):
             return Evidence(differs(pending, [2, 2, 2]), agrees(np.array(mx.ones((3,)) * 2), [2, 2, 2]))
         x += 5
         return Evidence(differs(view, [6, 6, 6], what="the view"), agrees(np.array(x), [6, 6, 6]))
+
+
+def _is_evaluated_between(first: cst.CSTNode, last: cst.CSTNode, context: Context) -> bool:
+    """Whether what was computed from a view is evaluated before the view is written to."""
+    statements, at = block(last, context)
+    start = next((i for i, statement in enumerate(statements) if statement is first), at)
+    calls = (node for statement in statements[start:at] for node in walk(statement) if isinstance(node, cst.Call))
+    return any(context.callee(call) == "mlx.core.eval" for call in calls)
 
 
 def _viewed(node: cst.BaseExpression, context: Context) -> str | None:

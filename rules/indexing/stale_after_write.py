@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._shared import default_severity
-from mlxlint.rules.indexing._copies import copied_from
-from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._shared import default_severity
+from mlxlint.rules.indexing._copies import copied_from
+from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
 
 
 class StaleAfterWrite(Rule):
@@ -73,7 +73,8 @@ class StaleAfterWrite(Rule):
             if not rebound_between(binding, node, name, context) and read_below(node, derived.value, context):
                 context.report(
                     self, node, because=[(f"`{context.brief(binding)}` is a copy", binding)],
-                    confidence=Confidence.LIKELY, severity=default_severity(context), derived=derived.value, source=name,
+                    confidence=Confidence.LIKELY, severity=default_severity(context), derived=derived.value,
+                    source=name,
                 )  # fmt: skip
 
     @staticmethod

@@ -81,15 +81,12 @@ class CustomGradientIncomplete(Rule):
         import mlx.core as mx
 
         def gradient(zeros: bool) -> list[float]:
-            @mx.custom_function
-            def scale(x: mx.array, w: mx.array) -> mx.array:
-                return x * w
-
-            @scale.vjp
-            def scale_vjp(primals: list[mx.array], cotangent: mx.array, output: mx.array) -> object:
-                x, w = primals
+            def backward(primals: list[mx.array], cotangent: mx.array, output: mx.array) -> object:
+                w = primals[1]
                 return cotangent * w, mx.zeros_like(w) if zeros else None
 
+            scale = mx.custom_function(lambda x, w: x * w)
+            scale.vjp(backward)
             found = mx.grad(lambda w: (7 * scale(mx.ones(3), w)).sum())(mx.array([2.0, 3.0, 4.0]))
             return list(found.tolist())
 

@@ -18,8 +18,9 @@ class AppliedToModules(Rule):
 
     ## PyTorch and MLX
     PyTorch's `apply(init_weights)` calls the function with every submodule. MLX's calls it with every *array*, and
-    stores what it returns: `isinstance(m, nn.Linear)` is never true, so that nothing is initialised; and a function that
-    returns nothing puts `None` in place of the weights. `apply_to_modules` calls a function of name and module.
+    stores what it returns: `isinstance(m, nn.Linear)` is never true, so that nothing is initialised; and a function
+    that returns nothing puts `None` in place of the weights. `apply_to_modules` calls a function of name and
+    module.
 
     ## Example
     ```python

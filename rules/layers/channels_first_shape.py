@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -68,9 +69,11 @@ class ChannelsFirstShape(Rule):
         if len(node.elements) != 2:
             return
         first, second = (_sizes_read(element.value, context) for element in node.elements)
-        if {at for at, *_ in first} == {2} and {at for at, *_ in second} == {3}:
-            edits = [Replace(index, str(at - 1)) for at, index, _ in (*first, *second)]
-            self._report(node, second[-1][2], edits, context)
+        mapped = next((size.array for size in second if size.is_channels_last), None)
+        read = [{size.index for size in sizes if size.is_channels_last} for sizes in (first, second)]
+        if mapped is not None and read == [{2}, {3}]:
+            edits = [Replace(size.node, str(size.index - 1)) for size in (*first, *second) if size.index in (2, 3)]
+            self._report(node, mapped, edits, context)
 
     def _report(self, node: cst.CSTNode, array: cst.BaseExpression, edits: list[Replace], context: Context) -> None:
         fix = NodeFix("Read channels-last sizes", edits, Applicability.UNSAFE)
@@ -117,8 +120,18 @@ def _shape_read(node: cst.BaseExpression, names: Sequence[str | None], context: 
     return None
 
 
-def _sizes_read(node: cst.BaseExpression, context: Context) -> list[tuple[int, cst.BaseExpression, cst.BaseExpression]]:
-    """Index, its node and the array for each ``x.shape[index]`` of channels-last maps below an expression."""
+@dataclass(frozen=True)
+class _Size:
+    """``array.shape[index]``; ``node`` is that of the index."""
+
+    index: int
+    node: cst.BaseExpression
+    array: cst.BaseExpression
+    is_channels_last: bool
+
+
+def _sizes_read(node: cst.BaseExpression, context: Context) -> list[_Size]:
+    """Each ``x.shape[index]`` below an expression."""
     found = []
     for part in tree.walk(node):
         if not (
@@ -128,9 +141,8 @@ def _sizes_read(node: cst.BaseExpression, context: Context) -> list[tuple[int, c
         ):
             continue
         index = part.slice[0].slice
-        if not isinstance(index, cst.Index):
-            continue
-        at = number(context.value(index.value))
-        if at is not None and channels_last(part.value.value, context) is not None:
-            found.append((at, index.value, part.value.value))
+        at = number(context.value(index.value)) if isinstance(index, cst.Index) else None
+        if isinstance(index, cst.Index) and at is not None:
+            array = part.value.value
+            found.append(_Size(at, index.value, array, channels_last(array, context) is not None))
     return found

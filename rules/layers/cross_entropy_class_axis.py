@@ -7,7 +7,7 @@ from mlxlint.model.values import LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, raises
 
 from .._operations import with_keyword
-from ._layouts import number
+from ._layouts import axes_given, operand
 from ._losses import loss_name
 
 
@@ -60,7 +60,8 @@ class CrossEntropyClassAxis(Rule):
             return
         logits = context.argument(node, 0, "logits", "inputs")
         array = context.array(logits)
-        if logits is not None and array is not None and _classes_moved(array, context):
+        targets = context.array(context.argument(node, 1, "targets"))
+        if logits is not None and array is not None and _classes_moved(array, targets, context):
             fix = NodeFix("Name the axis", [with_keyword(node, "axis=1", context)], Applicability.UNSAFE)
             context.report(
                 self, node, because=[logits], confidence=LIKELY, loss=name, logits=context.brief(logits), fix=fix
@@ -77,22 +78,31 @@ class CrossEntropyClassAxis(Rule):
         return Evidence(hazard, agrees(loss(logits, targets, reduction="mean"), mx.log(mx.array(3.0))))
 
 
-def _classes_moved(array: Array, context: Context) -> bool:
+def _classes_moved(array: Array, targets: Array | None, context: Context) -> bool:
     """Whether an array is the result of bringing a last axis to place 1."""
     node, op = array.node, (array.op or "").rpartition(".")[2]
     if not isinstance(node, cst.Call) or op not in ("swapaxes", "moveaxis", "transpose"):
         return False
-    method = isinstance(node.func, cst.Attribute) and context.array(node.func.value) is not None
-    given = [arg.value for arg in node.args[0 if method else 1 :] if not arg.star]
-    if len(given) == 1 and isinstance(given[0], (cst.Tuple, cst.List)):
-        given = [element.value for element in given[0].elements]
-    axes = [number(context.value(argument)) for argument in given]
-    rank = array.rank
+    axes = axes_given(node, context)
     if op == "transpose":
-        return len(axes) in (3, 4) and axes == [0, len(axes) - 1, *range(1, len(axes) - 1)]
-    if len(axes) != 2 or None in axes:
+        return len(axes) in (3, 4) and axes == [0, len(axes) - 1, *range(1, len(axes) - 1)] and (
+            len(axes) == 4 or _has_classes_last(node, targets, context)
+        )  # fmt: skip
+    if len(axes) != 2 or None in axes or not _is_last_to_one(op, axes, array.rank):
         return False
-    return _is_last_to_one(op, axes, rank)
+    return op == "moveaxis" or _has_classes_last(node, targets, context)
+
+
+def _has_classes_last(node: cst.Call, targets: Array | None, context: Context) -> bool:
+    """Whether what is transposed has its classes last: a model made it, or its shape begins as that of the targets.
+
+    Exchanging the last two axes brings them there as well as away.
+    """
+    source = context.array(operand(node, context))
+    if source is None or source.op is None or source.op.startswith("mlx.nn.") or source.op == "operator.@":
+        return source is not None  # what MLX's layers and models return has the classes last
+    steps = None if targets is None or targets.rank != 2 else (targets.shape or ())[-1]
+    return source.rank == 3 and steps is not None and (source.shape or ())[1] == steps != (source.shape or ())[2]
 
 
 def _is_last_to_one(op: str, axes: list[int | None], rank: int | None) -> bool:

@@ -79,7 +79,7 @@ class ModuleMethodOverridden(Rule):
         import mlx.nn as nn
         from mlx.utils import tree_flatten
 
-        class Plain(nn.Module):
+        class Plain(nn.Module):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__()
                 self.layers, self.scale = [nn.Linear(2, 2)], mx.ones(2)

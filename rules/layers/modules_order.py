@@ -79,7 +79,7 @@ class ModulesOrder(Rule):
 
 
 def _listed(node: cst.BaseExpression, context: Context) -> cst.Call | None:
-    """The call of ``modules()`` that an expression runs through, in a comprehension, ``iter`` or ``list`` or plainly."""
+    """The call of ``modules()`` that an expression runs through, plainly or in a comprehension or ``list``."""
     if isinstance(node, (cst.GeneratorExp, cst.ListComp)):
         return None if _asks_for_one(node.for_in) else _listed(node.for_in.iter, context)
     if not isinstance(node, cst.Call):

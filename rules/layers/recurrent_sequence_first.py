@@ -76,7 +76,8 @@ class RecurrentSequenceFirst(Rule):
         gru, x = nn.GRU(2, 3), mx.random.normal((2, 4, 2))
         right = gru(x)
         return Evidence(
-            differs(gru(x.swapaxes(0, 1)).swapaxes(0, 1), right), shown(right.shape == (2, 4, 3), "batch first: (2, 4, 3)")
+            differs(gru(x.swapaxes(0, 1)).swapaxes(0, 1), right),
+            shown(right.shape == (2, 4, 3), "batch first: (2, 4, 3)"),
         )
 
 

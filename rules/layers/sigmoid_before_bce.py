@@ -19,8 +19,8 @@ class SigmoidBeforeBce(Rule):
 
     ## PyTorch and MLX
     PyTorch's `F.binary_cross_entropy` limits the logarithms and their gradients. MLX limits the logarithms alone:
-    where float32 rounds the sigmoid to 0 or 1, from a logit of about 17, the gradient is NaN. The loss of the logits has no
-    such limit.
+    where float32 rounds the sigmoid to 0 or 1, from a logit of about 17, the gradient is NaN. The loss of the
+    logits has no such limit.
 
     ## Example
     ```python

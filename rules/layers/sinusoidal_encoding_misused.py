@@ -16,9 +16,9 @@ class SinusoidalEncodingMisused(Rule):
     Finds the layer made with a second positional argument above 1, and called with embeddings of three axes.
 
     ## PyTorch and MLX
-    The `PositionalEncoding(d_model, max_len)` of PyTorch's tutorials takes embeddings and adds a table to them. MLX's layer
-    takes *positions* and returns their encoding, sines and cosines in halves rather than alternating; its second
-    argument is the lowest frequency. Embeddings give a result with a fourth axis.
+    The `PositionalEncoding(d_model, max_len)` of PyTorch's tutorials takes embeddings and adds a table to them.
+    MLX's layer takes *positions* and returns their encoding, sines and cosines in halves rather than alternating;
+    its second argument is the lowest frequency. Embeddings give a result with a fourth axis.
 
     ## Example
     ```python

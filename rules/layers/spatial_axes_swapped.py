@@ -82,9 +82,7 @@ class SpatialAxesSwapped(Rule):
 
         images = mx.arange(8).reshape(1, 2, 2, 2)
         expected = mx.stack([images[:, 0], images[:, 1]], axis=-1)
-        return Evidence(
-            differs(images.transpose(0, 3, 2, 1), expected), agrees(images.transpose(0, 2, 3, 1), expected)
-        )
+        return Evidence(differs(images.transpose(0, 3, 2, 1), expected), agrees(images.transpose(0, 2, 3, 1), expected))
 
 
 def _is_told(node: cst.Call, context: Context) -> bool:

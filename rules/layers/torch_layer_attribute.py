@@ -18,13 +18,20 @@ _ATTRIBUTES: dict[str, dict[str, str]] = {
     "Conv1d": _CONV,
     "Conv2d": _CONV,
     "Conv3d": _CONV,
-    "Embedding": {"num_embeddings": "weight.shape[0]", "embedding_dim": "weight.shape[1]", "padding_idx": "no attribute"},
+    "Embedding": {
+        "num_embeddings": "weight.shape[0]",
+        "embedding_dim": "weight.shape[1]",
+        "padding_idx": "no attribute",
+    },
     "LayerNorm": {"normalized_shape": "weight.shape"},
     "RMSNorm": {"normalized_shape": "weight.shape"},
     "BatchNorm": {"num_batches_tracked": "no attribute"},
     "GroupNorm": {"num_channels": "dims"},
-    "MultiHeadAttention": {"embed_dim": "out_proj.weight.shape[0]", "in_proj_weight": "query_proj.weight and the others"},
-}  # fmt: skip
+    "MultiHeadAttention": {
+        "embed_dim": "out_proj.weight.shape[0]",
+        "in_proj_weight": "query_proj.weight",
+    },
+}
 _BIAS_AT = {"Linear": 2, "Conv1d": 7, "Conv2d": 7, "Conv3d": 6, "LayerNorm": 3}
 
 

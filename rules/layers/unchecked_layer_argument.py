@@ -76,8 +76,8 @@ class UncheckedLayerArgument(Rule):
 
     ## PyTorch and MLX
     PyTorch raises for such paddings. MLX computes with them: a corner of a max pool is then `-inf`, and the output of
-    a transposed convolution has rows that nothing reached. Leaky ReLU is the larger of `slope * x` and `x` in MLX, which is
-    another function where the slope is above 1.
+    a transposed convolution has rows that nothing reached. Leaky ReLU is the larger of `slope * x` and `x` in MLX,
+    which is another function where the slope is above 1.
 
     ## Example
     ```python

@@ -75,9 +75,7 @@ class UpsamplingFactor(Rule):
 def _problem(given: cst.BaseExpression, context: Context) -> str | None:
     value = context.value(given)
     items = value.items if isinstance(value, Sequence) else (value,)
-    if items is None:
-        return None
-    numbers = [constant(item, (int, float)) for item in items]
+    numbers = [constant(item, (int, float)) for item in items or ()]
     if isinstance(value, Sequence) and numbers and all(isinstance(n, int) and n >= _LEAST_SIZE for n in numbers):
         return "looks like a size: the first argument is the factor to enlarge by"
     name = given.attr.value if isinstance(given, cst.Attribute) else given.value if isinstance(given, cst.Name) else ""

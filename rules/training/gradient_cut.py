@@ -6,6 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
+from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import Array, Name, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
@@ -20,8 +21,8 @@ class GradientCut(Rule):
 
     ## What it does
     Finds `mx.array(...)` of what was taken out of an MLX array by `item()`, `tolist()`, `float()` or `np.array()`.
-    In a layer's forward pass and in differentiated functions it is a warning, elsewhere a note. Indices, which have
-    no gradient anyway, are left alone.
+    In a layer's forward pass and in differentiated functions it is a warning, elsewhere and for what a method was
+    given itself a note. Indices, which have no gradient anyway, are left alone.
 
     ## PyTorch and MLX
     A tensor that requires a gradient refuses `.numpy()`. MLX evaluates the array in the middle of a differentiated
@@ -74,7 +75,7 @@ class GradientCut(Rule):
         code = context.enclosing_function(node)
         if source is None or code is None or _is_index(node, context):
             return
-        differentiated = is_differentiated(code, context)
+        differentiated = is_differentiated(code, context) and not _is_given_to_method(source, code)
         context.report(
             self,
             node,
@@ -118,3 +119,11 @@ def _may_have_gradient(value: Value) -> bool:
 
 def _is_index(node: cst.CSTNode, context: Context) -> bool:
     return isinstance(context.parent(node), (cst.Index, cst.SubscriptElement))
+
+
+def _is_given_to_method(source: cst.BaseExpression, code: FunctionCode) -> bool:
+    """Whether this is what a method was called with, or a part of it: an image and a schedule lose no gradient."""
+    while isinstance(source, cst.Subscript):
+        source = source.value
+    given = {param.name.value for param in code.parameters}
+    return code.owner is not None and isinstance(source, cst.Name) and source.value in given

@@ -58,11 +58,17 @@ def comes_from_torch(node: cst.BaseExpression | None, context: Context) -> bool:
 
 def holds_layer(value: Value, pattern: re.Pattern[str], seen: tuple[ClassCode, ...] = ()) -> bool:
     """Whether a module, or a module in it, is a layer of MLX whose qualified name a pattern matches."""
-    if isinstance(value, Instance) and value.code is None:
-        return bool(pattern.match(value.type)) or any(holds_layer(arg, pattern, seen) for arg in value.args)
+    return any(_holds_layer(member, pattern, seen) for member in members(value))
+
+
+def _holds_layer(value: Value, pattern: re.Pattern[str], seen: tuple[ClassCode, ...]) -> bool:
     if isinstance(value, Sequence):
         return holds_layer(value.joined(), pattern, seen)
-    if not isinstance(value, Instance) or value.code is None or value.code in seen:
+    if not isinstance(value, Instance):
+        return False
+    if value.code is None:
+        return bool(pattern.match(value.type)) or any(holds_layer(arg, pattern, seen) for arg in value.args)
+    if value.code in seen:
         return False
     stored = (v for code in value.code.ancestry()[0] for v in code.attributes.values() if not isinstance(v, Array))
-    return any(holds_layer(member, pattern, (*seen, value.code)) for v in stored for member in members(v))
+    return any(holds_layer(v, pattern, (*seen, value.code)) for v in stored)

@@ -20,8 +20,8 @@ class RecurrentBiasFromTorch(Rule):
 
     ## PyTorch and MLX
     PyTorch's layers have two biases, of which `nn.LSTM` and `nn.RNN` of MLX have the sum. In a GRU the last third of
-    `bias_hh` stands inside the reset gate: MLX's `b` is the sum for the first two thirds and `bias_ih` for the last, and
-    `bhn` is the last third of `bias_hh`.
+    `bias_hh` stands inside the reset gate: MLX's `b` is the sum for the first two thirds and `bias_ih` for the
+    last, and `bhn` is the last third of `bias_hh`.
 
     ## Example
     ```python

@@ -17,13 +17,13 @@ class SavedOverLoadedFile(Rule):
     """An npz file is saved over while the arrays loaded from it are not read yet
 
     ## What it does
-    Finds `mx.savez`, and `save_weights` to an `.npz` file, with the path that `mx.load` or `load_weights` was given earlier
-    in the same function, with no `mx.eval` between.
+    Finds `mx.savez`, and `save_weights` to an `.npz` file, with the path that `mx.load` or `load_weights` was given
+    earlier in the same function, with no `mx.eval` between.
 
     ## PyTorch and MLX
     `torch.load` and `np.load(…)["name"]` read the file. `mx.load` is lazy: the arrays are read when they are first
-    needed. `mx.savez` opens the file anew while it reads them, which raises or writes other numbers. Evaluate the arrays
-    before, or save to another file.
+    needed. `mx.savez` opens the file anew while it reads them, which raises or writes other numbers. Evaluate the
+    arrays before, or save to another file.
 
     ## Example
     ```python
@@ -103,5 +103,7 @@ def _calls_before(node: cst.Call, context: Context) -> list[cst.Call]:
     """The calls before a call in its function, or at the top level of the file."""
     function = context.enclosing_function(node)
     root: cst.CSTNode = context.tree if function is None else function.node.body
-    calls = [found for found in tree.walk(root, (cst.FunctionDef, cst.Lambda, cst.ClassDef)) if isinstance(found, cst.Call)]
+    calls = [
+        found for found in tree.walk(root, (cst.FunctionDef, cst.Lambda, cst.ClassDef)) if isinstance(found, cst.Call)
+    ]
     return calls[: calls.index(node)] if node in calls else []

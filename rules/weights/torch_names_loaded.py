@@ -36,10 +36,13 @@ _NAMES = (
         "`query_proj`, `key_proj` and `value_proj`",
     ),
     Names(
-        re.compile(r"mlx\.nn\.BatchNorm$"), re.compile(r"num_batches|batches_tracked"), "`num_batches_tracked`", "no such array"
+        re.compile(r"mlx\.nn\.BatchNorm$"),
+        re.compile(r"num_batches|batches_tracked"),
+        "`num_batches_tracked`",
+        "no such array",
     ),
     Names(re.compile(r"mlx\.nn\.Sequential$"), re.compile(r"layers\b"), "`0.weight`", "`layers.0.weight`"),
-)  # fmt: skip
+)
 
 
 class TorchNamesLoaded(Rule):
@@ -50,8 +53,9 @@ class TorchNamesLoaded(Rule):
     `nn.BatchNorm` or `nn.Sequential`, in files that nowhere mention the names that must change.
 
     ## PyTorch and MLX
-    Most names agree. These do not: `weight_ih_l0` is `Wx`, `in_proj_weight` is three projections, `num_batches_tracked` does not exist,
-    and the layers of an `nn.Sequential` are named `layers.0`, not `0`. `load_weights` raises for each.
+    Most names agree. These do not: `weight_ih_l0` is `Wx`, `in_proj_weight` is three projections,
+    `num_batches_tracked` does not exist, and the layers of an `nn.Sequential` are named `layers.0`, not `0`.
+    `load_weights` raises for each.
 
     ## Example
     ```python

@@ -10,11 +10,12 @@ from mlxlint.model.code import ClassCode
 from mlxlint.model.values import LIKELY, Array, Class, Instance, Value
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
+from .._operations import bare
 from ..layers._layouts import axes_of
 from ._torch import holds_layer
 
-_RANK = re.compile(r"\(?(?:len\(\s*[\w.]+\.shape\s*\)|[\w.]+\.ndim|[\w.]+\.dim\(\)|[\w.]+\.shape\.__len__\(\))\s*==\s*(\d)\)?")
-_TURNS = {
+_RANK = re.compile(r"(?:len[\w.]+\.shape|[\w.]+\.ndim|[\w.]+\.dim)==(\d)")
+_TURNS: dict[str, set[tuple[int, ...]]] = {
     "transpose": {(0, 2, 3, 1), (0, 2, 1), (0, 2, 3, 4, 1)},
     "permute": {(0, 2, 3, 1), (0, 2, 1), (0, 2, 3, 4, 1)},
     "moveaxis": {(1, -1)},
@@ -93,7 +94,7 @@ class TurnedByRank(Rule):
 
     def _check(self, node: cst.If | cst.IfExp, body: cst.CSTNode, context: Context) -> None:
         turn = next((call for call in tree.walk(body) if isinstance(call, cst.Call) and _is_turn(call, context)), None)
-        rank = _RANK.fullmatch(context.text(node.test)) if turn is not None else None
+        rank = _RANK.fullmatch(bare(node.test, context)) if turn is not None else None
         if turn is None or rank is None or _is_told_apart(node, context):
             return
         other = _other_weights(int(rank.group(1)), context)
@@ -124,18 +125,14 @@ def _is_told_apart(node: cst.If | cst.IfExp, context: Context) -> bool:
     """Whether other conditions stand around this one, or after it."""
     if node.orelse is not None and isinstance(node.orelse, cst.If):
         return True
-    return any(isinstance(ancestor, (cst.If, cst.IfExp, cst.CompIf)) for ancestor in _within(node, context))
-
-
-def _within(node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
-    found: list[cst.CSTNode] = []
     for ancestor in context.ancestors(node):
         if isinstance(ancestor, (cst.FunctionDef, cst.ClassDef)):
-            break
-        found.append(ancestor)
+            return False
+        if isinstance(ancestor, (cst.If, cst.IfExp)):
+            return True
         if isinstance(ancestor, cst.For) and any(isinstance(part, cst.Continue) for part in tree.walk(ancestor.body)):
-            found.extend(part for part in tree.walk(ancestor.body) if isinstance(part, cst.If) and part is not node)
-    return found
+            return True
+    return False
 
 
 def _other_weights(rank: int, context: Context) -> str | None:

@@ -7,6 +7,7 @@ from mlxlint.model import tree
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
+from .._operations import bare
 from ..layers._layouts import axes_of
 
 _TURNS = frozenset({"transpose", "moveaxis", "swapaxes"})
@@ -77,12 +78,12 @@ class TurnedOnEveryLoad(Rule):
     def _check(self, loop: cst.For, context: Context) -> None:
         if not isinstance(loop.target, cst.Tuple) or len(loop.target.elements) != 2:
             return
-        key, weight = (context.text(element.value) for element in loop.target.elements)
+        key, weight = (bare(element.value, context) for element in loop.target.elements)
         for node in (part for part in tree.walk(loop.body) if isinstance(part, cst.Assign)):
             target, value = node.targets[0].target, node.value
             if not (isinstance(target, cst.Subscript) and isinstance(value, cst.Call)):
                 continue
-            if context.text(target.slice[0]) == key and _is_turn_of(value, weight, context):
+            if bare(target.slice[0], context) == key and _is_turn_of(value, weight, context):
                 context.report(self, node, confidence=LIKELY, weight=context.brief(target))
 
     @staticmethod
@@ -112,7 +113,7 @@ def _asks(body: cst.CSTNode) -> bool:
 def _is_turn_of(call: cst.Call, weight: str, context: Context) -> bool:
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in _TURNS:
         return False
-    if context.text(call.func.value) != weight:
+    if bare(call.func.value, context) != weight:
         return False
     axes = tuple(axis for arg in call.args for axis in axes_of(context.value(arg.value)) or ())
     return axes in ((0, 2, 3, 1), (0, 2, 1), (0, 2, 3, 4, 1), (1, 2, 3, 0), (1, 2, 0), (1, -1), (1, 2), (2, 1))

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.values import Dict, Sequence, constant
+from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+
+_OF_PEFT = {
+    "r": "rank",
+    "lora_alpha": "scale",
+    "alpha": "scale",
+    "lora_dropout": "dropout",
+    "target_modules": "keys",
+    "lora_rank": "rank",
+}
+_NEEDED = ("rank", "scale", "dropout")
+
+
+class LoraSettings(Rule):
+    """LoRA settings of PEFT, or with keys that match no layer, are given to MLX-LM
+
+    ## What it does
+    Finds dicts for `linear_to_lora_layers` with `r`, `lora_alpha`, `lora_dropout` or `target_modules`, dicts that lack
+    `rank`, `scale` or `dropout`, and `keys` without a dot.
+
+    ## PyTorch and MLX
+    PEFT's names are `r`, `lora_alpha` (divided by `r`), `lora_dropout` and `target_modules`. MLX-LM reads `rank`,
+    `scale` (which multiplies as it is), `dropout` and `keys`; it raises for the first three if they are missing. Keys
+    are paths in a layer such as `self_attn.q_proj`: a bare `q_proj` matches nothing, and nothing is trained.
+
+    ## Example
+    ```python
+    from mlx_lm import load
+    from mlx_lm.tuner.utils import linear_to_lora_layers
+
+    model, tokenizer = load("mlx-community/Qwen3-0.6B-4bit")
+    model.freeze()
+    linear_to_lora_layers(model, 4, {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0})
+    ```
+
+    ## Use instead
+    ```python
+    from mlx_lm import load
+    from mlx_lm.tuner.utils import linear_to_lora_layers
+
+    model, tokenizer = load("mlx-community/Qwen3-0.6B-4bit")
+    model.freeze()
+    linear_to_lora_layers(model, 4, {"rank": 8, "scale": 16 / 8, "dropout": 0.0})
+    ```
+
+    ## References
+    - [MLX-LM, LoRA](https://github.com/ml-explore/mlx-lm/blob/main/mlx_lm/LORA.md)
+    """
+
+    code = "MLX714"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    calls = frozenset({"linear_to_lora_layers"})
+    message = "{problem}"
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        settings = context.argument(node, 2, "config")
+        callee = context.callee(node) or ""
+        value = context.value(settings)
+        if settings is None or not callee.startswith("mlx_lm.tuner.") or not isinstance(value, Dict):
+            return
+        foreign = next((name for name in value.items if name in _OF_PEFT), None)
+        missing = [name for name in _NEEDED if name not in value.items]
+        if foreign is not None:
+            problem = f"MLX-LM does not read `{foreign}`: it is `{_OF_PEFT[foreign]}`"
+        elif value.closed and missing:
+            problem = f"the settings lack `{missing[0]}`"
+        elif (bare := _bare_key(value)) is not None:
+            problem = f"`{bare}` matches no layer: keys are paths such as `self_attn.{bare}`"
+        else:
+            return
+        context.report(self, settings, problem=problem)
+
+    @staticmethod
+    def repro() -> Evidence:
+        from mlx_lm.tuner.utils import linear_to_lora_layers
+
+        from ._tiny import tiny
+
+        model, _ = tiny()
+        hazard = raises(lambda: linear_to_lora_layers(model, 1, {"r": 8, "lora_alpha": 16, "lora_dropout": 0.0}))
+        tiny.cache_clear()
+        model, _ = tiny()
+        linear_to_lora_layers(model, 1, {"rank": 2, "scale": 2.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]})
+        tiny.cache_clear()
+        return Evidence(hazard, shown("LoRALinear" in str(model), "with rank, scale and dropout there is an adapter"))
+
+
+def _bare_key(settings: Dict) -> str | None:
+    keys = settings.items.get("keys")
+    if not isinstance(keys, Sequence) or not keys.items:
+        return None
+    names = [constant(item, str) for item in keys.items]
+    return next((name for name in names if isinstance(name, str) and "." not in name), None)
