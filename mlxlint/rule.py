@@ -284,7 +284,7 @@ def raises(run: Callable[[], Any], *types: type[BaseException], text: str = "") 
 
     try:
         mx.eval(run())
-    except types or (Exception,) as error:
+    except types or (Exception,) as error:  # noqa: B030
         line = str(error).strip().partition("\n")[0][:160]
         return Observation(text.lower() in str(error).lower(), f"{type(error).__name__}: {line}")
     except Exception as error:  # another error than the one stated

@@ -124,7 +124,7 @@ class Checker:
 
     def __init__(self) -> None:
         self._analyses: dict[Settings, Analysis] = {}
-        gc.disable()  # syntax trees are millions of objects without cycles, which the collector would walk again and again
+        gc.disable()  # syntax trees are millions of objects without cycles, walked in vain again and again
 
     def check(self, task: Task) -> Outcome:
         """The findings in one text, suppressed ones left out."""

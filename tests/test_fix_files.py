@@ -1,4 +1,4 @@
-"""All rules' fixes together, on the fixtures and on real files: what comes out parses, and there is nothing more to fix."""
+"""All rules' fixes together, on the fixtures and on real files: what comes out parses, with nothing left to fix."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_real_files(package: str, tmp_path: Path) -> None:
     files: list[File] = collect(named, Configuration(isolated=True)).files
     result = run.check(files, jobs=1, fixes=Applicability.UNSAFE)
     assert result.fixed.keys() == result.checked.keys()
-    for path, fixed in result.fixed.items():
+    for name, fixed in result.fixed.items():
         ast.parse(fixed.source.text)
         assert fixed.source.text.endswith("\nmx.clear_cache()\n")
         assert fixed.stable
-        Path(path).write_bytes(fixed.source.encode(fixed.source.text))
+        Path(name).write_bytes(fixed.source.encode(fixed.source.text))
     assert not run.check(files, jobs=1, fixes=Applicability.UNSAFE).fixed

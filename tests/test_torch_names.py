@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from mlxlint.rules.api import _names, _proof
 
 from mlxlint.dev.prove_names import in_mlx, rewritten
 from mlxlint.dev.torch_usage import RECORD
 from mlxlint.registry import by_name
+from mlxlint.rules.api import _names, _proof
 
 COVERED = 600  # names used most in real code
 UNPROVEN = {"cuda", "pin_memory"}  # PyTorch needs a GPU for these

@@ -296,7 +296,8 @@ class Calls(Machine):
         if isinstance(receiver, Instance):
             if short == "set_dtype" and language_models.is_model(receiver):
                 self._rebind(node, language_models.of_dtype(receiver, args.get(0, "dtype")))
-            found = language_models.method(receiver, short, args, node) or layers.method(receiver, short, args, receiver)
+            found = language_models.method(receiver, short, args, node)
+            found = found or layers.method(receiver, short, args, receiver)
             if found is not None:
                 return found
             if receiver.type == "numpy.random.Generator":

@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mlxlint.rules.api import _names
-
 import mlxlint
 from mlxlint.rule import Observation, agrees, shown
+from mlxlint.rules.api import _names
 
 RECORD = Path(mlxlint.__file__).with_name("data") / "torch-names.json"
 _MENTIONED = re.compile(r"\b((?:mx|nn|optim)(?:\.[a-z_A-Z]\w*)+)")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import Operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
+from mlxlint.rules._operations import Operation
 
 _KNOWN = frozenset({"a", "k", "kth", "axis"})
 

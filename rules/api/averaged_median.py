@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import Operation, is_repeatable, operand, operation
-from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
@@ -19,6 +17,8 @@ from mlxlint.rule import (
     agrees,
     differs,
 )
+from mlxlint.rules._operations import Operation, is_repeatable, operand, operation
+from mlxlint.rules._shared import default_severity
 
 MEDIAN = frozenset({"median"})
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api._names import Piece, in_place_of, operand
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules.api._names import Piece, in_place_of, operand
 
 PROPERTIES = frozenset({"T", "dtype", "imag", "itemsize", "mT", "nbytes", "ndim", "real", "shape", "size"})
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import re
 
 import libcst as cst
-from mlxlint.rules._operations import is_same, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, shown
+from mlxlint.rules._operations import is_same, produced_by
 
 PROBABILITIES = ("softmax", "sigmoid", "exp")
 KEPT_BY = (

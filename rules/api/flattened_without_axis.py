@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import operation
 
 CUMULATIVE = frozenset({"cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"})
 OPERATIONS = CUMULATIVE | {"take"}

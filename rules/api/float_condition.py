@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, shown
+from mlxlint.rules._operations import operation, produced_by
 
 _ZEROS_AND_ONES = ("tril", "triu", "tri", "ones", "zeros", "eye", "ones_like", "zeros_like", "astype")
 _SAME_VALUES = frozenset(

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api._names import under_aliases
-from mlxlint.rules.api._signatures import argument, entry_of
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes, explain
 from mlxlint.model.values import Name, Value, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules.api._names import under_aliases
+from mlxlint.rules.api._signatures import argument, entry_of
 
 BUILTIN = {"bool": "bool_", "float": "float32", "int": "int32", "complex": "complex64"}
 SHORT = {
@@ -60,6 +60,8 @@ class ForeignDtype(Rule):
         entry = entry_of(node, context)
         if entry is None or not any(p.name == "dtype" for s in entry.signatures for p in s.parameters):
             return
+        if entry.name.startswith("mlx_lm."):
+            return  # MLX-LM names dtypes by strings
         arg = argument(node, entry, "dtype")
         if arg is None or arg.star or not (found := foreign(context.value(arg.value))):
             return

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api import _names
-from mlxlint.rules.api._guards import is_guarded
 
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules.api import _names
+from mlxlint.rules.api._guards import is_guarded
 
 
 class InPlaceMethod(Rule):

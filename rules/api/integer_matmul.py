@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operand
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules._operations import operand
 
 PRODUCTS = frozenset({"matmul", "inner", "tensordot", "einsum", "addmm"})
 EXACT = frozenset((*dtypes.INTEGERS, "bool_"))

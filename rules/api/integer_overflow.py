@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import libcst as cst
-from mlxlint.rules._operations import operand, operation, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Array, constant
@@ -20,6 +19,7 @@ from mlxlint.rule import (
     differs,
     raises,
 )
+from mlxlint.rules._operations import operand, operation, produced_by
 
 CUMULATIVE = frozenset({"cumsum", "cumprod"})
 SUMS = frozenset({"sum", "cumsum", "trace", "prod"})

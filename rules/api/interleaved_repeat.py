@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._shared import is_port
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._shared import is_port
 
 
 class InterleavedRepeat(Rule):

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import with_keyword
-from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import with_keyword
+from mlxlint.rules._shared import default_severity
 
 ROWS = frozenset(
     {

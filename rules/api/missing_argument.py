@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api._signatures import entry_of
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._signatures import entry_of
 
 
 class MissingArgument(Rule):

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Const, Scalar, Sequence, Value, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import operation
 
 PAD = frozenset({"pad"})
 

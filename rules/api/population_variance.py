@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import Operation, operation, with_keyword
-from mlxlint.rules._shared import default_severity
 
 from mlxlint.context import Context
 from mlxlint.model.values import Const
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import Operation, operation, with_keyword
+from mlxlint.rules._shared import default_severity
 
 ESTIMATES = frozenset({"std", "var"})
 

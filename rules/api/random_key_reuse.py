@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._statements import block
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
@@ -18,6 +17,7 @@ from mlxlint.rule import (
     Severity,
     shown,
 )
+from mlxlint.rules._statements import block
 
 DRAWS = frozenset(
     """normal uniform randint bernoulli categorical gumbel laplace truncated_normal multivariate_normal permutation

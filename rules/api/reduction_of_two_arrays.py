@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import CERTAIN, LIKELY, scalar_type
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules._operations import operation
 
 ELEMENTWISE = {"max": "maximum", "min": "minimum"}
 NAMES = frozenset(ELEMENTWISE)

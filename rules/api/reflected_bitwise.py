@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -67,7 +69,7 @@ class ReflectedBitwise(Rule):
         )  # fmt: skip
 
     @staticmethod
-    def repro(operator: str = "<<") -> Evidence:
+    def repro(operator: Literal["<<", ">>", "&", "|", "^"] = "<<") -> Evidence:
         import mlx.core as mx
 
         calls = {

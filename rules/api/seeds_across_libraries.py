@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api.random_key_reuse import DRAWS
 
 from mlxlint.context import Context
 from mlxlint.model.values import Name, constant
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules.api.random_key_reuse import DRAWS
 
 SEEDS = {"torch.manual_seed": "torch.rand", "numpy.random.seed": "numpy.random."}
 OWN = "mlx.core.random."

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import Operation, operation
-from mlxlint.rules.api._names import Piece, bounds
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Const, Scalar, Sequence, constant, scalar_type
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import Operation, operation
+from mlxlint.rules.api._names import Piece, bounds
 
 SPLIT = frozenset({"split"})
 

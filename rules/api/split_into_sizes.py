@@ -3,12 +3,12 @@ from __future__ import annotations
 import re
 
 import libcst as cst
-from mlxlint.rules._operations import Operation, operation
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import CERTAIN, LIKELY, Sequence, Value, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import Operation, operation
 
 SPLIT = frozenset({"split"})
 SIZE = re.compile(r"size|length|width|hidden|_dims?$|^dims?$|embd|channels|sections$")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 
 import libcst as cst
-from mlxlint.rules._shared import is_port
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
@@ -20,6 +19,7 @@ from mlxlint.rule import (
     agrees,
     differs,
 )
+from mlxlint.rules._shared import is_port
 
 WINDOWS = frozenset({"hanning", "hamming", "blackman", "bartlett"})
 SPECTRAL = re.compile(r"stft|fft\b|spectrogram", re.IGNORECASE)

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api import _names, _proof
-from mlxlint.rules.api._guards import is_guarded
 
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, raises
+from mlxlint.rules.api import _names, _proof
+from mlxlint.rules.api._guards import is_guarded
 
 AMBIGUOUS = frozenset({"data", "indices", "values", "type", "index"})  # common on objects that are no arrays
 UNCLEAR = frozenset({None, "parameter", "iteration"})

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import libcst as cst
-from mlxlint.rules._operations import operand, operation
-from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api._names import in_place_of
-from mlxlint.rules.api._signatures import accepts, entry_of, unaccepted_keywords
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, Span, agrees, raises
+from mlxlint.rules._operations import operand, operation
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._names import in_place_of
+from mlxlint.rules.api._signatures import accepts, entry_of, unaccepted_keywords
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api import _names, _proof
-from mlxlint.rules.api._guards import is_guarded
 
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import Instance, Name, Value, members
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises
+from mlxlint.rules.api import _names, _proof
+from mlxlint.rules.api._guards import is_guarded
 
 
 class TorchModuleMethod(Rule):

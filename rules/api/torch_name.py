@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api import _names, _proof
-from mlxlint.rules.api._guards import is_guarded
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
 from mlxlint.model.values import Name
 from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, raises
+from mlxlint.rules.api import _names, _proof
+from mlxlint.rules.api._guards import is_guarded
 
 SECTIONS = {
     "mlx.core": "core", "mlx.core.random": "random", "mlx.nn": "nn", "mlx.nn.utils": "nn_utils", "mlx.nn.init": "init",

@@ -3,8 +3,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import libcst as cst
-from mlxlint.rules._operations import operation
-from mlxlint.rules._shared import is_port
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, POSSIBLE, Array, constant
@@ -21,6 +19,8 @@ from mlxlint.rule import (
     differs,
     raises,
 )
+from mlxlint.rules._operations import operation
+from mlxlint.rules._shared import is_port
 
 TRANSPOSE = frozenset({"transpose"})
 

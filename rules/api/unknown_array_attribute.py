@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.api import _names
-from mlxlint.rules.api._guards import is_guarded
 
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rules.api import _names
+from mlxlint.rules.api._guards import is_guarded
 
 # what MLX-LM's key-value caches have: where `cache` is annotated as an array, the annotation is what is wrong
 _OF_CACHES = frozenset({"is_trimmable", "make_mask", "meta_state", "offset", "state", "trim", "update_and_fetch"})

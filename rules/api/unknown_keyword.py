@@ -3,13 +3,13 @@ from __future__ import annotations
 import difflib
 
 import libcst as cst
-from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api._signatures import entry_of, first_without, unaccepted_keywords
-from mlxlint.rules.api.torch_keyword import advice
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._signatures import entry_of, first_without, unaccepted_keywords
+from mlxlint.rules.api.torch_keyword import advice
 
 
 class UnknownKeyword(Rule):

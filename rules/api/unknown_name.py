@@ -4,8 +4,6 @@ import difflib
 from functools import cache
 
 import libcst as cst
-from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api.torch_name import is_missing
 
 from mlxlint.context import Context
 from mlxlint.model import api
@@ -13,6 +11,8 @@ from mlxlint.model.names import is_module
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import Module, Name
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api.torch_name import is_missing
 
 
 class UnknownName(Rule):

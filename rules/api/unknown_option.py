@@ -5,12 +5,12 @@ import difflib
 from functools import cache
 
 import libcst as cst
-from mlxlint.rules.api._signatures import argument, entry_of
 
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.values import constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules.api._signatures import argument, entry_of
 
 ALIASES = {"Reduction": ("none", "mean", "sum")}  # of annotations in MLX
 

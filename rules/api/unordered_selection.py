@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import Operation, operation, produced_by
-from mlxlint.rules.api._selections import in_order, is_along_last_axis
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, Array, Const, as_array, constant
@@ -19,6 +17,8 @@ from mlxlint.rule import (
     agrees,
     shown,
 )
+from mlxlint.rules._operations import Operation, operation, produced_by
+from mlxlint.rules.api._selections import in_order, is_along_last_axis
 
 SELECTIONS = frozenset({"topk", "argpartition", "partition"})
 IN_ORDER = frozenset({"builtins.zip", "builtins.enumerate", "builtins.list"})

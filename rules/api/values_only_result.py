@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import FUNCTION, METHOD, Operation, is_repeatable, operand, operation
-from mlxlint.rules.api._selections import in_order, is_along_last_axis
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules._operations import FUNCTION, METHOD, Operation, is_repeatable, operand, operation
+from mlxlint.rules.api._selections import in_order, is_along_last_axis
 
 ALWAYS = frozenset({"topk", "sort", "cummax", "cummin"})
 ALONG_AN_AXIS = frozenset({"max", "min", "median"})
@@ -130,7 +130,9 @@ class ValuesOnlyResult(Rule):
 
 def _unpacked(target: cst.Tuple | cst.List, value: cst.BaseExpression, context: Context) -> NodeFix | None:
     """Assign the values, the indices or both, whichever are used."""
-    found = operation(value, context, PAIRS) if isinstance(value, cst.Call) else None
+    if not isinstance(value, cst.Call):
+        return None
+    found = operation(value, context, PAIRS)
     if found is None:
         return None
     names = [context.text(element.value) for element in target.elements]

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation, with_keyword
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import operation, with_keyword
 
 SOFTMAX = frozenset({"softmax"})
 

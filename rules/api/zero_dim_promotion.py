@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operand, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
+from mlxlint.rules._operations import operand, produced_by
 
 HALF = ("float16", "bfloat16")
 ACTIVATIONS = (

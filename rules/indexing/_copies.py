@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import operation
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Const, Scalar, constant, members
+from mlxlint.rules._operations import operation
 
 VIEWS = frozenset(
     """reshape flatten unflatten squeeze expand_dims transpose swapaxes moveaxis split broadcast_to diagonal diag

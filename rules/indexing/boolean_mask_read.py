@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from typing import Optional
-
 import libcst as cst
-from mlxlint.rules._operations import is_same, operand
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Foreign, Sequence, Value, members
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.rules._operations import is_same, operand
 
 
 class BooleanMaskRead(Rule):
@@ -99,8 +97,8 @@ def _positions(node: cst.Subscript, mask: cst.BaseExpression, context: Context) 
         index = f"tuple(map({mx}.array, {np}.nonzero({np}.array({context.text(mask)}))))"
     else:
         return None
-    edits = [*imports, Replace(mask, index)]
-    return NodeFix("Read the positions that NumPy finds in the mask", edits, Applicability.UNSAFE)
+    edit = Replace(mask, index)
+    return NodeFix("Read the positions that NumPy finds in the mask", [*imports, edit], Applicability.UNSAFE)
 
 
 def _chosen(
@@ -122,7 +120,7 @@ def is_mask(value: Value) -> bool:
 
 def _boolean(value: Value) -> bool:
     if isinstance(value, (Array, Foreign)):
-        dtype: Optional[str] = value.dtype
+        dtype: str | None = value.dtype
         return dtype in ("bool_", "bool")
     if isinstance(value, Sequence) and value.kind == "list" and value.items:
         return all(

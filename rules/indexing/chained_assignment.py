@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.indexing._copies import copied_from
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant, scalar_type
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, differs
+from mlxlint.rules.indexing._copies import copied_from
 
 
 class ChainedAssignment(Rule):

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import is_same, produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, Const, Value, as_array, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+from mlxlint.rules._operations import is_same, produced_by
 
 DISTINCT = ("arange", "argsort", "random.permutation", "unique", "argpartition")
 AUGMENTED: dict[type[cst.BaseAugOp], str] = {

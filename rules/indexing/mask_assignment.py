@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.indexing.boolean_mask_read import is_mask
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, Const, Value, members
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
+from mlxlint.rules.indexing.boolean_mask_read import is_mask
 
 
 class MaskAssignment(Rule):

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import is_same
-from mlxlint.rules.indexing.boolean_mask_read import is_mask
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
@@ -20,6 +18,8 @@ from mlxlint.rule import (
     agrees,
     raises,
 )
+from mlxlint.rules._operations import is_same
+from mlxlint.rules.indexing.boolean_mask_read import is_mask
 
 GRADIENTS = frozenset({"mlx.core.grad", "mlx.core.value_and_grad", "mlx.nn.value_and_grad", "mlx.core.vjp"})
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules.indexing._copies import copied_from
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
@@ -18,6 +17,7 @@ from mlxlint.rule import (
     agrees,
     differs,
 )
+from mlxlint.rules.indexing._copies import copied_from
 
 
 class WriteThroughCopy(Rule):

@@ -26,7 +26,7 @@ class InitialiserGivenArray(Rule):
     import mlx.nn as nn
 
     layer = nn.Linear(4, 4)
-    layer.weight = nn.init.he_uniform(layer.weight)
+    layer.weight = nn.init.glorot_uniform(layer.weight)
     ```
 
     ## Use instead
@@ -34,7 +34,7 @@ class InitialiserGivenArray(Rule):
     import mlx.nn as nn
 
     layer = nn.Linear(4, 4)
-    layer.weight = nn.init.he_uniform()(layer.weight)
+    layer.weight = nn.init.glorot_uniform()(layer.weight)
     ```
 
     ## Fix safety
@@ -76,8 +76,8 @@ class InitialiserGivenArray(Rule):
 
         weight = mx.zeros((2, 2))
         return Evidence(
-            shown(callable(nn.init.he_uniform(weight)), "the result is a function"),
-            shown(nn.init.he_uniform()(weight).shape == (2, 2), "the function's result is an array"),
+            shown(callable(nn.init.glorot_uniform(weight)), "the result is a function"),
+            shown(nn.init.glorot_uniform()(weight).shape == (2, 2), "the function's result is an array"),
         )
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import libcst as cst
-from mlxlint.rules._operations import produced_by
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rules._operations import produced_by
 
 from ._constants import is_formula, is_frozen, is_index_name, is_weight_name, made_by, severity_of_parameter
 from ._modules import Store, stored_on_self

@@ -104,8 +104,10 @@ class RecurrentResult(Rule):
                 f"`{context.brief(node.value)}` is shaped (batch, time, features): "
                 f"`[{at}]` is an item of the batch, the last step is `[:, -1]`"
             )
-            fix = NodeFix("Take the last step", [Replace(index, ":, -1")], Applicability.UNSAFE) if at == -1 else None
-            context.report(self, node, because=[node.value], confidence=LIKELY, what=what, fix=fix)
+            last = NodeFix("Take the last step", [Replace(index, ":, -1")], Applicability.UNSAFE)
+            context.report(
+                self, node, because=[node.value], confidence=LIKELY, what=what, fix=last if at == -1 else None
+            )
 
     @staticmethod
     def repro(layer: str = "GRU") -> Evidence:

@@ -16,8 +16,8 @@ class SpatialAxesSwapped(Rule):
     """`transpose(0, 3, 2, 1)` brings the channels to the other end and swaps height and width as well
 
     ## What it does
-    Finds `transpose(0, 3, 2, 1)` and `swapaxes(1, 3)` of maps: of arrays in a known layout, or beside a comment that
-    speaks of NCHW and NHWC.
+    Finds `transpose(0, 3, 2, 1)` and `swapaxes(1, 3)` of maps: of arrays in a known layout, or where a comment
+    or the function's name speaks of NCHW and NHWC.
 
     ## PyTorch and MLX
     NCHW becomes NHWC by `transpose(0, 2, 3, 1)`, and NHWC becomes NCHW by `transpose(0, 3, 1, 2)`. `(0, 3, 2, 1)` gives
@@ -86,6 +86,7 @@ class SpatialAxesSwapped(Rule):
 
 
 def _is_told(node: cst.Call, context: Context) -> bool:
-    """Whether a comment at the statement speaks of a conversion of layouts."""
-    text = context.tree.code_for_node(context.statement(node)).lower()
-    return any(word in text for word in _LAYOUT_WORDS)
+    """Whether a comment at the statement, or the function's name, speaks of a conversion of layouts."""
+    function = context.enclosing_function(node)
+    text = context.tree.code_for_node(context.statement(node)) + (function.name if function is not None else "")
+    return any(word in text.lower() for word in _LAYOUT_WORDS)

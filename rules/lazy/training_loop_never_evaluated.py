@@ -10,7 +10,6 @@ from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind
 from ..training._step import Body, Loop, is_short, loop_body
 from ._graph import graph_size
 
-
 TRAINING = re.compile(r"optim|value_and_grad|train|\bstep|update\(")  # in the text of any file that trains
 
 

@@ -48,7 +48,8 @@ class LoadedPairAsModel(Rule):
     message = "`{pair}` is a tuple of a model and what belongs to it"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        given = node.args[0].value if node.args and (context.callee(node) or "").startswith("mlx_lm.") else node.func
+        of_mlx_lm = (context.callee(node) or "").startswith("mlx_lm.")
+        given = node.args[0].value if of_mlx_lm and node.args and not node.args[0].star else node.func
         if _is_pair(context.value(given)):
             context.report(self, given, because=[given], pair=context.brief(given))
 

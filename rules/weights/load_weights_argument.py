@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -79,7 +81,7 @@ class LoadWeightsArgument(Rule):
         )  # fmt: skip
 
     @staticmethod
-    def repro(kind: str = "a `Path`") -> Evidence:
+    def repro(kind: Literal["a `Path`", "no list"] = "a `Path`") -> Evidence:
         import tempfile
         from pathlib import Path
 

@@ -5,7 +5,8 @@ import re
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import LIKELY, Instance
+from mlxlint.model import tree
+from mlxlint.model.values import LIKELY, Instance, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 _INPUT, _STATE = re.compile(r"bias_ih"), re.compile(r"bias_hh")
@@ -60,7 +61,7 @@ class RecurrentBiasFromTorch(Rule):
         layer = context.value(target.value)
         if not isinstance(layer, Instance) or layer.type not in ("mlx.nn.LSTM", "mlx.nn.RNN", "mlx.nn.GRU"):
             return
-        text = context.text(node.value)
+        text = _names_in(node.value, context)
         has_input, has_state = bool(_INPUT.search(text)), bool(_STATE.search(text))
         problem = None
         if layer.type != "mlx.nn.GRU" and has_input != has_state:
@@ -86,3 +87,9 @@ class RecurrentBiasFromTorch(Rule):
         hazard = differs(lstm(x)[0].reshape(()), expected)
         lstm.bias = bias_ih + bias_hh
         return Evidence(hazard, agrees(lstm(x)[0].reshape(()), expected))
+
+
+def _names_in(node: cst.BaseExpression, context: Context) -> str:
+    """The names and strings below an expression."""
+    parts = (tree.dotted(part) or constant(context.value(part), str) for part in tree.walk(node))
+    return " ".join(part for part in parts if part)

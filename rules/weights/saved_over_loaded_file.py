@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import LIKELY
+from mlxlint.model.values import LIKELY, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
 
 from ._paths import suffix
@@ -59,13 +59,15 @@ class SavedOverLoadedFile(Rule):
         if callee not in _SAVERS:
             if not _is_module_method(callee, "save_weights") or suffix(path, context) != ".npz":
                 return
-        if not isinstance(path, (cst.SimpleString, cst.Name, cst.Attribute, cst.FormattedString)):
+        if not isinstance(
+            path, (cst.SimpleString, cst.ConcatenatedString, cst.Name, cst.Attribute, cst.FormattedString)
+        ):
             return
-        text, loaded = context.text(path), False
+        text, loaded = _path(path, context), False
         for call in _calls_before(node, context):
             name = context.callee(call) or ""
             if name == "mlx.core.load" or _is_module_method(name, "load_weights"):
-                loaded = loaded or (bool(call.args) and context.text(call.args[0].value) == text)
+                loaded = loaded or (bool(call.args) and _path(call.args[0].value, context) == text)
             elif name in _EVALUATING or name in _SAVERS or _is_module_method(name, "save_weights"):
                 loaded = False
         if loaded:
@@ -107,3 +109,8 @@ def _calls_before(node: cst.Call, context: Context) -> list[cst.Call]:
         found for found in tree.walk(root, (cst.FunctionDef, cst.Lambda, cst.ClassDef)) if isinstance(found, cst.Call)
     ]
     return calls[: calls.index(node)] if node in calls else []
+
+
+def _path(node: cst.BaseExpression, context: Context) -> str:
+    """The path that an expression is, or how it is written."""
+    return constant(context.value(node), str) or context.text(node)
