@@ -60,7 +60,7 @@ class ConditionWithoutChoices(Rule):
         import mlx.core as mx
 
         x = mx.array([1.0, -1.0])
-        hazard = raises(lambda: mx.where(x > 0), TypeError)  # type: ignore[call-arg]
+        hazard = raises(lambda: mx.where(x > 0), TypeError)
         return Evidence(hazard, agrees(mx.where(x > 0, x, 0), [1.0, 0.0]))
 
 

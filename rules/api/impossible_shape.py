@@ -120,7 +120,7 @@ def _joined(found: Operation, context: Context) -> str | None:
     empty = any(getattr(item, "shape", None) == (0,) for item in items)
     return (
         "an empty array has one axis, and the others have more: `mx.concatenate` skips nothing"
-        if empty and max(ranks) > 1
+        if empty and max(ranks) > 1  # type: ignore[type-var, operator]
         else None
     )
 

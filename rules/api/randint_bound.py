@@ -64,5 +64,5 @@ class RandintBound(Rule):
         import mlx.core as mx
 
         drawn = mx.random.randint(0, 10, (4,))
-        hazard = raises(lambda: mx.random.randint(10, (4,)), ValueError, TypeError)  # type: ignore[arg-type]
+        hazard = raises(lambda: mx.random.randint(10, (4,)), ValueError, TypeError)
         return Evidence(hazard, shown(drawn.shape == (4,), f"shape {drawn.shape}"))
