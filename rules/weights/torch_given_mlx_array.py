@@ -3,7 +3,19 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    Skipped,
+    raises,
+    shown,
+)
 
 from ._exchange import elements, is_array
 
@@ -69,8 +81,11 @@ class TorchGivenMlxArray(Rule):
     @staticmethod
     def repro() -> Evidence:
         import mlx.core as mx
-        import torch
 
+        try:
+            import torch
+        except ImportError:
+            raise Skipped("needs torch, which is not installed") from None
         x = mx.array([1.0, 2.0])
         converted = torch.tensor(x)
         return Evidence(raises(lambda: torch.from_numpy(x), TypeError), shown(len(converted) == 2, f"{converted}"))
