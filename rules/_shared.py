@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from mlxlint.context import Context
 from mlxlint.rule import Severity
 
@@ -14,3 +16,8 @@ def is_port(context: Context) -> bool:
 def default_severity(context: Context) -> Severity:
     """How to report another default than PyTorch's: a warning in a port, else a mere note."""
     return Severity.WARNING if is_port(context) else Severity.INFO
+
+
+def python_like_this(script: str) -> list[str]:
+    """The command that runs a script in another Python process with the packages of this one."""
+    return [sys.executable, "-Ic", f"import sys\nsys.path[:] = {sys.path!r}\n{script}"]

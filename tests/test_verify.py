@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -9,15 +12,20 @@ import sys
 import tempfile
 import textwrap
 import time
+import venv
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlxlint.registry import rules_in
-from mlxlint.rule import Confidence, Finding, Literal, Position, Rule, Severity
+from mlxlint.registry import by_name, rules, rules_in
+from mlxlint.rule import Confidence, Finding, Literal, Position, Rule, Severity, Verification
 from mlxlint.verify import DeviceUnavailable, Limits, MlxMissing, Place, VerifyError, run_one, verify
+from mlxlint.verify.check import with_verification
+from mlxlint.verify.pool import WORKER, Facts, roots
+from mlxlint.verify.workplace import Workplace
 
 pytest.importorskip("mlx.core")
 
@@ -75,7 +83,15 @@ PACK = {
     """,
     "segfaults": "def repro() -> Evidence:\n    import ctypes\n    ctypes.string_at(0)",
     "aborts": 'def repro() -> Evidence:\n    os.write(2, b"terminate called: what(): bad\\n")\n    os.abort()',
-    "hangs": "def repro() -> Evidence:\n    time.sleep(1000)",
+    "hangs": 'def repro() -> Evidence:\n    open("hanging", "w").close()\n    time.sleep(1000)',
+    "starts_others": """
+        def repro() -> Evidence:
+            import subprocess
+            subprocess.Popen(["sleep", "1000"])
+            subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            open("hanging", "w").close()
+            time.sleep(1000)
+    """,
     "spins": "def repro() -> Evidence:\n    while True: pass",
     "allocates": "def repro() -> Evidence:\n    kept = []\n    while True: kept.append(bytearray(1 << 24))",
     "allocates_in_mlx": """
@@ -181,14 +197,17 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def leftovers(workplace: Path) -> list[str]:
     """Files in a folder, and processes whose own temporary folder is in there."""
-    processes = []
+    return running(workplace) + [path.name for path in workplace.iterdir()]
+
+
+def running(workplace: Path) -> list[str]:
+    """The names of processes whose own temporary folder is in a folder (Linux)."""
+    names = []
     for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
+        with contextlib.suppress(OSError):
             if f"TMPDIR={workplace}/".encode() in entry.read_bytes():
-                processes.append(entry.parent.name)
-        except OSError:
-            continue
-    return processes + [path.name for path in workplace.iterdir()]
+                names.append((entry.parent / "comm").read_text().strip())
+    return names
 
 
 def finding(rule: Rule, parameters: Mapping[str, Literal] | None = {}) -> Finding:
@@ -241,6 +260,13 @@ def test_a_refuted_finding_is_information(pack: dict[str, Rule]) -> None:
     assert gone.severity is Severity.INFO
     assert gone.message == f"sample (MLX {gone.verification.mlx} no longer does this)"
     assert found["holds"].severity is Severity.ERROR
+
+
+@pytest.mark.parametrize(("code", "installed"), [("MLX101", "MLX 0.99"), ("MLX701", "MLX-LM 0.88")])
+def test_what_is_gone_is_gone_from_the_package_that_the_rule_is_about(code: str, installed: str) -> None:
+    found = replace(finding(rules()[code]), message="sample")
+    result = with_verification(found, Verification("refuted"), Facts("cpu", "0.99", "0.88", "Linux-x86_64"))
+    assert result.message == f"sample ({installed} no longer does this)"
 
 
 def test_a_finding_without_parameters_is_skipped(pack: dict[str, Rule]) -> None:
@@ -402,14 +428,15 @@ def test_a_fact_that_is_broken_on_purpose_is_refuted(pack: dict[str, Rule], tmp_
     assert (result.status, result.evidence) == ("refuted", "no exception; remedy: [0, 1, 2], expected [0, 1, 2]")
 
 
-def start_hanging(workplace: Path) -> subprocess.Popen[str]:
+def start_hanging(workplace: Path, name: str = "hangs", before: str = "") -> subprocess.Popen[str]:
     """A process of its own that verifies a reproduction which hangs; returns when its worker is up."""
     root = Path(sys.modules["sample_pack"].__path__[0]).parent
     script = f"""
-        import sys
+        import signal, sys
         sys.path.insert(0, {str(root)!r})
-        from sample_pack.hangs import Sample
+        from sample_pack.{name} import Sample
         from mlxlint.verify import run_one
+        {before}
         run_one(Sample(), {{}}, "cpu")
     """
     environment = {**os.environ, "TMPDIR": str(workplace)}
@@ -417,9 +444,8 @@ def start_hanging(workplace: Path) -> subprocess.Popen[str]:
         [sys.executable, "-c", textwrap.dedent(script)], env=environment, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 20
-    while len(leftovers(workplace)) < 2 and time.monotonic() < deadline:
+    while not list(workplace.glob("*/*/hanging")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
     return process
 
 
@@ -432,12 +458,72 @@ def test_an_interrupt_stops_at_once(pack: dict[str, Rule], workplace: Path) -> N
     assert "KeyboardInterrupt" in errors
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends workers only on Linux")
-def test_workers_do_not_outlive_their_parent(pack: dict[str, Rule], tmp_path: Path) -> None:
-    workplace = tmp_path / "killed"
-    workplace.mkdir()
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_asked_to_end_ends_all(pack: dict[str, Rule], workplace: Path, number: signal.Signals) -> None:
     process = start_hanging(workplace)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (-number, "")
+    assert not leftovers(workplace)
+
+
+def test_signals_that_are_ignored_stay_so(pack: dict[str, Rule], workplace: Path) -> None:
+    process = start_hanging(workplace, before="signal.signal(signal.SIGHUP, signal.SIG_IGN)")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == -signal.SIGTERM
+
+
+def test_workers_do_not_outlive_their_parent(pack: dict[str, Rule], workplace: Path) -> None:
+    process = start_hanging(workplace, "starts_others")
     process.kill()
     process.communicate()
-    time.sleep(0.3)
-    assert [name for name in leftovers(workplace) if name.isdigit()] == []
+    deadline = time.monotonic() + 5
+    while set(running(workplace)) - {"sleep"} and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "sleep" in running(workplace)  # in a session of its own: the next run ends it
+    assert set(running(workplace)) == {"sleep"}
+    assert run_one(pack["holds"], {}, "cpu", limits=QUICK).status == "confirmed"
+    assert not leftovers(workplace)
+
+
+def test_a_worker_ends_when_nobody_can_ask_it_any_more() -> None:
+    """Whatever the kernel does for it: the pipe of requests closes while a reproduction runs."""
+    requests, end = os.pipe()
+    replies, answers = os.pipe()
+    config = {
+        "fds": (requests, answers), "device": "cpu", "site": [], "roots": roots([]),
+        "memory": 1 << 31, "cpu_seconds": 60,
+    }  # fmt: skip
+    command = [sys.executable, "-I", str(WORKER), json.dumps(config)]
+    worker = subprocess.Popen(command, pass_fds=(requests, answers), start_new_session=True)
+    assert os.read(replies, 1 << 12)
+    os.write(end, b'{"module": "time", "function": "sleep", "parameters": {"seconds": 1000}}\n')
+    os.close(end)
+    os.close(requests)
+    assert worker.wait(timeout=10) == -signal.SIGKILL
+    os.close(replies)
+    os.close(answers)
+
+
+def test_folders_of_runs_that_live_and_of_others_stay(pack: dict[str, Rule], workplace: Path) -> None:
+    living = Workplace()
+    foreign = workplace / "mlxlint-of-another-tool"
+    foreign.mkdir()
+    assert run_one(pack["holds"], {}, "cpu", limits=QUICK).status == "confirmed"
+    assert set(workplace.iterdir()) == {living.path, foreign}
+    living.remove()
+    foreign.rmdir()
+
+
+def test_another_python_is_lent_mlxlint_and_its_rules(tmp_path: Path) -> None:
+    venv.create(tmp_path / "other", symlinks=True, with_pip=False)
+    site = next((tmp_path / "other" / "lib").glob("python*/site-packages"))
+    packages = {spec.origin for name in ("libcst", "mlx.core") if (spec := importlib.util.find_spec(name))}
+    folders = {str(Path(origin).parent.parent) for origin in packages if origin}
+    (site / "packages.pth").write_text("\n".join(folders))
+    place = Place("cpu", python=str(tmp_path / "other" / "bin" / "python"))
+    result = run_one(by_name()["boolean-mask-read"], {}, place=place)
+    assert (result.status, result.reason) == ("confirmed", None)

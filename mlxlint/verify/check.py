@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mlxlint.evidence import package_of
 from mlxlint.registry import rules
 from mlxlint.rule import Finding, Literal, Rule, Severity, Verification
 from mlxlint.verify.parameters import OutOfRange, bound, canonical
-from mlxlint.verify.pool import Limits, Place, Task, run
+from mlxlint.verify.pool import Facts, Limits, Place, Task, run
 
 NO_REPRODUCTION = Verification("skipped", reason="this finding has no reproduction")
 DEFAULT_LIMITS = Limits()
@@ -38,7 +39,7 @@ def verify(
         result = (
             by_key[canonical_key(task)] if isinstance(task, Task) else replace(task, device=facts.device, mlx=facts.mlx)
         )
-        verified.append(with_verification(finding, result))
+        verified.append(with_verification(finding, result, facts))
     return verified
 
 
@@ -85,8 +86,10 @@ def canonical_key(task: Task) -> tuple[str, str, str]:
     return task.module, task.function, canonical(task.parameters)
 
 
-def with_verification(finding: Finding, result: Verification) -> Finding:
+def with_verification(finding: Finding, result: Verification, facts: Facts) -> Finding:
     if result.status != "refuted":
         return replace(finding, verification=result)
-    message = f"{finding.message} (MLX {result.mlx} no longer does this)"
+    of_lm = package_of(finding.code) == "mlx-lm"
+    installed = f"MLX-LM {facts.mlx_lm}" if of_lm else f"MLX {facts.mlx}"
+    message = f"{finding.message} ({installed} no longer does this)"
     return replace(finding, verification=result, severity=Severity.INFO, message=message)

@@ -14,15 +14,17 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mlxlint.rule import Literal, Verification
+from mlxlint.verify.workplace import Workplace, kill_marked
 
 WORKER = Path(__file__).with_name("worker.py")
 TICK = 0.05
@@ -30,6 +32,7 @@ TASKS_PER_WORKER = 6
 MOST_WORKERS = 4
 TAIL = 2000
 LONGEST_REPLY = 1 << 16
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES")
 
 
@@ -107,8 +110,31 @@ def run(
     Raises:
         MlxMissing, DeviceUnavailable, VerifyError: when no worker can serve.
     """
-    with Pool(place, limits, roots(tasks)) as pool:
+    if os.name != "posix":
+        raise VerifyError("reproductions run on macOS and Linux only")
+    with noted_signals() as received, Pool(place, limits, roots(tasks), received) as pool:
         return pool.run(tasks, jobs or wanted_workers(len(tasks)))
+
+
+@contextlib.contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """The signals received in this block that ask the process to end; after it, the process ends by the first.
+
+    Ctrl-C is not among them: it raises. A signal that is ignored or handled already is left alone.
+    """
+    received: list[int] = []
+    taken = []
+    if threading.current_thread() is threading.main_thread():
+        taken = [number for number in ENDING if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, lambda number, _: received.append(number))
+    try:
+        yield received
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+        if received:
+            os.kill(os.getpid(), received[0])
 
 
 def wanted_workers(tasks: int) -> int:
@@ -117,24 +143,30 @@ def wanted_workers(tasks: int) -> int:
 
 
 def roots(tasks: Iterable[Task]) -> dict[str, str]:
-    """Top-level packages of the tasks' modules, each with its folder, for a worker that cannot find it itself."""
-    found = {}
-    for package in {task.module.partition(".")[0] for task in tasks} | {"mlxlint"}:
-        module = sys.modules[package]
-        if module.__file__:
-            file = Path(module.__file__).resolve()
-            found[package] = str(file.parent.parent if file.name == "__init__.py" else file.parent)
-        else:
-            found[package] = str(Path(next(iter(module.__path__))).resolve().parent)
-    return found
+    """Packages of the tasks' modules, outer ones first, each with the folder that it is in.
+
+    A worker that cannot find one looks there. An inner package may stand elsewhere than its outer one has it.
+    """
+    packages = {"mlxlint"}
+    for module in {task.module for task in tasks}:
+        parts = module.split(".")
+        packages |= {".".join(parts[:count]) for count in range(1, max(2, len(parts)))}
+    return {package: str(folder_around(sys.modules[package])) for package in sorted(packages)}
+
+
+def folder_around(module: ModuleType) -> Path:
+    """The folder that a package or a module is in."""
+    if hasattr(module, "__path__"):
+        return Path(next(iter(module.__path__))).resolve().parent
+    return Path(module.__file__ or "").resolve().parent
 
 
 class Pool:
     """Some workers and the tasks that wait for them."""
 
-    def __init__(self, place: Place, limits: Limits, roots: Mapping[str, str]) -> None:
-        self.place, self.limits, self.roots = place, limits, roots
-        self.folder = Path(tempfile.mkdtemp(prefix="mlxlint-"))
+    def __init__(self, place: Place, limits: Limits, roots: Mapping[str, str], signals: Sequence[int] = ()) -> None:
+        self.place, self.limits, self.roots, self.signals = place, limits, roots, signals
+        self.workplace = Workplace()
         self.started = 0
         self.workers: list[Worker] = []
         self.waiting: deque[Job] = deque()
@@ -147,13 +179,14 @@ class Pool:
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
             worker.end()
-        kill_marked(str(self.folder))  # one that was being started when an exception came
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.workplace.remove()
 
     def run(self, tasks: Sequence[Task], jobs: int) -> tuple[Facts, list[Verification]]:
         self.waiting.extend(Job(index, task) for index, task in enumerate(tasks))
         deadline = time.monotonic() + self.limits.total
         while self.waiting or self.facts is None or any(worker.job for worker in self.workers):
+            if self.signals:
+                raise SystemExit(128 + self.signals[0])
             if time.monotonic() > deadline:
                 self.give_up()
                 break
@@ -171,7 +204,7 @@ class Pool:
         wanted = min(jobs, len(self.waiting) + sum(1 for worker in self.workers if worker.job))
         while len(self.workers) < max(1, wanted):
             self.started += 1
-            folder = self.folder / str(self.started)
+            folder = self.workplace.path / str(self.started)
             self.workers.append(Worker(self.place, self.limits, self.roots, folder))
         for worker in self.workers:
             if worker.idle and self.waiting and not (self.waiting[0].alone and worker.served):
@@ -398,20 +431,3 @@ def resident_bytes(pid: int) -> int:
 def kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
         os.killpg(pid, signal.SIGKILL)
-
-
-def kill_marked(mark: str) -> bool:
-    """Kill processes that left their group but were started with a worker's folder (Linux); whether there were any."""
-    marked = []
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"MLXLINT_WORKER={mark}".encode() in entry.read_bytes():
-                marked.append(int(entry.parent.name))
-        except OSError:
-            continue  # gone, or another user's
-    for pid in marked:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    return bool(marked)

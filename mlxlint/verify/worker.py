@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import importlib.metadata
@@ -15,16 +16,21 @@ import importlib.util
 import json
 import os
 import platform
+import queue
 import random
 import resource
 import signal
+import socket
+import struct
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PR_SET_PDEATHSIG = 1
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 TEXT_LIMIT = 300
 
 
@@ -38,10 +44,13 @@ def main() -> None:
     for fd in (requests, replies):
         os.set_inheritable(fd, False)
     confine()
+    waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=take_requests, args=(requests, waiting), daemon=True).start()
     sys.path[:0] = config["site"]
     for package, root in config["roots"].items():
         if importlib.util.find_spec(package) is None:
-            sys.path.append(root)
+            outer = package.rpartition(".")[0]
+            (sys.modules[outer].__path__ if outer else sys.path).append(root)
     try:
         session = Session(config["device"], config["memory"])
     except Unusable as trouble:
@@ -49,12 +58,20 @@ def main() -> None:
         os._exit(0)
     send(replies, session.facts)
     own_pid = os.getpid()
-    with os.fdopen(requests, "rb", buffering=0, closefd=False) as lines:
+    while True:
+        reply = session.answer(json.loads(waiting.get()), config["cpu_seconds"])
+        if os.getpid() != own_pid:  # a reproduction forked and its child came back here
+            os._exit(0)
+        send(replies, reply)
+
+
+def take_requests(fd: int, waiting: queue.SimpleQueue[bytes]) -> None:
+    """Hand on what the parent asks for. When it is gone, so is this process, at once, and what it started."""
+    with os.fdopen(fd, "rb", buffering=0, closefd=False) as lines:
         for line in lines:
-            reply = session.answer(json.loads(line), config["cpu_seconds"])
-            if os.getpid() != own_pid:  # a reproduction forked and its child came back here
-                os._exit(0)
-            send(replies, reply)
+            waiting.put(line)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)  # MLX can abort in destructors at a regular exit
 
 
@@ -79,13 +96,16 @@ def confine() -> None:
 
 
 def leave_network(libc: ctypes.CDLL) -> None:
-    """Move into an empty network namespace, where the kernel allows it."""
+    """Move into an empty network namespace, where the kernel allows it; its loopback leads nowhere else."""
     uid, gid = os.getuid(), os.getgid()
-    if libc.unshare(CLONE_NEWNET) == 0 or libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
-        return
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+    if libc.unshare(CLONE_NEWNET) != 0:
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+            return
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with contextlib.suppress(OSError), open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
 
 
 def refuse_network(event: str, arguments: tuple[Any, ...]) -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, shown
 from mlxlint.rules._operations import operation
+
+if TYPE_CHECKING:
+    import mlx.core as mx
 
 ORDERING = frozenset(
     "sort argsort max min argmax argmin maximum minimum topk partition argpartition clip median cummax cummin".split()
@@ -21,7 +27,7 @@ class ComplexOrdering(Rule):
 
     ## PyTorch and MLX
     PyTorch refuses to order complex numbers. MLX compares the real parts, then the imaginary ones, which is hardly
-    what a spectrum is asked for.
+    what a spectrum is asked for; on a CUDA device, some of these functions, such as `argmax`, raise.
 
     ## Example
     ```python
@@ -68,5 +74,14 @@ class ComplexOrdering(Rule):
         import mlx.core as mx
 
         z = mx.array([3j, 1 + 0j])
-        by_part, by_size = mx.argmax(z).item(), mx.argmax(mx.abs(z))
-        return Evidence(shown(by_part == 1, f"argmax of [3j, 1] is {by_part}"), agrees(by_size, 0))
+        by_part = _result(lambda: z[0] < z[1])
+        text = f"3j < 1: {by_part}; argmax of [3j, 1]: {_result(lambda: mx.argmax(z))}"
+        return Evidence(shown(by_part == "True", text), agrees(mx.argmax(mx.abs(z)), 0))
+
+
+def _result(run: Callable[[], mx.array]) -> str:
+    """A number or truth value, or what is raised in its place: not every device orders complex numbers."""
+    try:
+        return str(run().item())
+    except (RuntimeError, ValueError) as error:
+        return type(error).__name__

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, Skipped, agrees, differs, shown
+from mlxlint.rules.devices._ring import ALONE, LONGEST, answer, answers, two_processes
 
 _REDUCTIONS = frozenset({"all_sum", "all_max", "all_min", "all_gather", "sum_scatter"})
 _POINT_TO_POINT = frozenset({"send", "recv", "recv_like"})
+_TOGETHER = {"all_sum": [3.0], "all_max": [2.0], "all_min": [1.0], "all_gather": [1.0, 2.0]}
+_WAIT = 3  # seconds
 
 
 class CollectiveResultDropped(Rule):
@@ -59,15 +64,34 @@ class CollectiveResultDropped(Rule):
             fix = NodeFix("Evaluate it", [Replace(node, f"{core}.eval({context.text(node)})")])
         elif callee.rpartition(".")[2] in _REDUCTIONS and isinstance(subject, cst.Name) and not node.lpar:
             fix = NodeFix("Keep the result", [Replace(node, f"{subject.value} = {context.text(node)}")])
-        context.report(self, node, function=context.brief(node.func), fix=fix)
+        name = callee.rpartition(".")[2]
+        shown_by = {"function": name} if name in (*_TOGETHER, "send") else {}
+        context.report(self, node, function=context.brief(node.func), fix=fix, repro=shown_by)
 
     @staticmethod
-    def repro() -> Evidence:
-        import mlx.core as mx
+    def repro(function: Literal["all_sum", "all_max", "all_min", "all_gather", "send"] = "all_sum") -> Evidence:
+        if function == "send":
+            evaluated, dropped = _received("mx.eval({})", LONGEST), _received("{}", _WAIT)
+            if evaluated is None:
+                raise Skipped(ALONE)
+            hazard = shown(dropped is None, f"received within {_WAIT} s: {dropped or 'nothing'}")
+            return Evidence(hazard, agrees(evaluated, [1.0]))
+        operation = f"mx.distributed.{function}(x)"
+        together = _TOGETHER[function]
+        left, kept = _left_in_two(operation), _left_in_two(f"x = {operation}")
+        hazard = differs(left, [together, together], what=f"the argument in two processes after {function}")
+        return Evidence(hazard, agrees(kept, [together, together]))
 
-        group = mx.distributed.init()
-        x = mx.array([1.5])
-        gathered = mx.distributed.all_gather(mx.stack([x, x]), group=group)
-        mx.distributed.all_gather(x, group=group)
-        hazard = differs(x, gathered, what="the argument after all_gather")
-        return Evidence(hazard, agrees(gathered[0], x))
+
+def _left_in_two(statement: str) -> list[list[float]]:
+    """What is in ``x``, 1.0 in one process and 2.0 in another, after a statement."""
+    return answers(f"x = mx.array([1.0 + group.rank()])\n{statement}\nprint(x.tolist())")
+
+
+def _received(template: str, seconds: float) -> list[float] | None:
+    """What the second of two processes receives from the first in some time, if anything."""
+    send = template.format("mx.distributed.send(mx.ones((1,)), 1)")
+    receive = "print(mx.distributed.recv_like(mx.ones((1,)), 0).tolist(), flush=True)"
+    script = f"if group.rank() == 0:\n    {send}\n    time.sleep({LONGEST})\nelse:\n    {receive}"
+    with two_processes(script) as (_, receiver):
+        return answer(receiver, seconds)

@@ -19,6 +19,7 @@ from mlxlint.rule import (
     Severity,
     shown,
 )
+from mlxlint.rules._shared import python_like_this
 
 _METAL = "mlx.core.metal."
 _SAME_BUT_DEVICE = "device_info"  # the old one tells of the GPU, the new one of the default device
@@ -97,12 +98,11 @@ class DeprecatedMetalFunction(Rule):
     @staticmethod
     def repro(name: str = "clear_cache") -> Evidence:
         import subprocess
-        import sys
 
         def notice(call: str) -> str:
             argument = "(1 << 30)" if name.startswith("set_") else "()"
             script = f"import mlx.core as mx; {call}{argument}"
-            done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+            done = subprocess.run(python_like_this(script), capture_output=True, text=True, check=True)
             return done.stderr.strip() or "no notice"
 
         old, new = notice(f"mx.metal.{name}"), notice(f"mx.{name}")
