@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from mlxlint.evidence import PATH, read, write
+from mlxlint.evidence import PATH, package_of, read, write
 from mlxlint.registry import rules
 from mlxlint.verify import Place, VerifyError, probe
 from mlxlint.verify.mlx_lm_surface import CHECKS as LM_CHECKS
@@ -75,9 +75,15 @@ def summary(report: Report) -> str:
 
 
 def prune(path: Path) -> None:
-    """Take out what no rule and no check states any more."""
-    known = rules().keys() | MLX_CHECKS.keys() | LM_CHECKS.keys()
-    write(path, {key: entries for key, entries in read(path).items() if key in known})
+    """Take out what no rule and no check states any more, and runs without the package that one is about."""
+    package = {code: package_of(code) for code in rules()}
+    package |= {key: check.package for checks in (MLX_CHECKS, LM_CHECKS) for key, check in checks.items()}
+    kept = {
+        key: {run: seen for run, seen in entries.items() if run.version(package[key]) is not None}
+        for key, entries in read(path).items()
+        if key in package
+    }
+    write(path, kept)
 
 
 @click.command()

@@ -58,11 +58,11 @@ class Report:
         )
 
     def record(self, path: Path) -> None:
-        """Merge rules and surface checks into a file of evidence; what is about a model stays out."""
+        """Merge rules and surface checks into a file of evidence, without those about a model or an absent package."""
         results = {
             outcome.key: (outcome.verification.status, outcome.text)
             for outcome in self.outcomes
-            if outcome.kind != "model"
+            if outcome.kind != "model" and self.run.version(outcome.package) is not None
         }
         evidence.merge(path, self.run, results)
 
