@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -10,6 +12,7 @@ from mlxlint.rule import Evidence, Fixable, Insert, Kind, NodeFix, Replace, Rule
 from ._generation import BATCHED, GENERATE, is_integer
 from ._tiny import tiny
 
+_LOADER = "mlx_lm.models.cache.load_prompt_cache"
 _SAVERS = {"mlx_lm.models.cache.save_prompt_cache": 2, "mlx.core.save_safetensors": 2}
 _FOURTH = {BATCHED: "`prompt_caches`", GENERATE: "`verbose`"}
 
@@ -18,13 +21,15 @@ class ArgumentOfOtherForm(Rule):
     """An argument of MLX-LM stands in another form or place than it is read in
 
     ## What it does
-    Finds a token limit as the fourth argument of `generate` or `batch_generate`, a dtype object for `convert`, a string
-    for `load_model`, and metadata that are no strings for `save_prompt_cache` and `mx.save_safetensors`.
+    Finds a token limit as the fourth argument of `generate` or `batch_generate`, a limit of 0 tokens, a dtype object
+    for `convert`, a string for `load_model`, a name without `.safetensors` for `load_prompt_cache`, and metadata that
+    are no strings for `save_prompt_cache` and `mx.save_safetensors`.
 
     ## PyTorch and MLX
-    The fourth argument of `generate` is `verbose`, that of `batch_generate` `prompt_caches`. `convert` compares `dtype`
-    with strings and ignores anything else; `load_model` takes a `pathlib.Path`. Safetensors files hold strings as
-    metadata, and others raise.
+    The fourth argument of `generate` is `verbose`, that of `batch_generate` `prompt_caches`. `convert` compares
+    `dtype` with strings and ignores anything else; `load_model` takes a `pathlib.Path`. `max_tokens=0` raises, where
+    `max_new_tokens=0` gives no text. `save_prompt_cache` adds `.safetensors` to a name, `load_prompt_cache` does not.
+    Safetensors files hold strings as metadata, and others raise.
 
     ## Example
     ```python
@@ -53,17 +58,28 @@ class ArgumentOfOtherForm(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
-    calls = frozenset({"generate", "batch_generate", "convert", "load_model", "save_prompt_cache", "save_safetensors"})
+    calls = frozenset(
+        {
+            "generate",
+            "batch_generate",
+            "convert",
+            "load_model",
+            "load_prompt_cache",
+            "save_prompt_cache",
+            "save_safetensors",
+        }
+    )
     message = "{problem}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node) or ""
         problem, place, fix = None, None, None
         if callee in _FOURTH:
-            place = context.argument(node, 3)
-            if place is not None and is_integer(context.value(place)):
+            fourth = context.arguments(node).get(3)
+            if fourth is not None and is_integer(context.value(fourth.value)):
+                place = fourth.value
                 problem = f"the fourth argument is {_FOURTH[callee]}: name it `max_tokens`"
-                fix = NodeFix("Name it `max_tokens`", [Insert(place, "max_tokens=")])
+                fix = NodeFix("Name it `max_tokens`", [Insert(fourth, "max_tokens=")])
         elif callee == "mlx_lm.convert":
             place = context.argument(node, None, "dtype")
             dtype = _dtype(context.value(place))
@@ -74,6 +90,11 @@ class ArgumentOfOtherForm(Rule):
             place = context.argument(node, 0, "model_path")
             if place is not None and string(context.value(place)):
                 problem = "`load_model` takes a `pathlib.Path`, and this is a string"
+        elif callee == _LOADER:
+            place = context.argument(node, 0, "file_name")
+            name = constant(context.value(place), str)
+            if name is not None and "." not in os.path.basename(name):
+                problem = "`save_prompt_cache` adds `.safetensors` to a name, and `load_prompt_cache` reads it as it is"
         elif callee in _SAVERS:
             place = context.argument(node, _SAVERS[callee], "metadata")
             name = _no_string(context.value(place))
@@ -95,8 +116,19 @@ class ArgumentOfOtherForm(Rule):
         if function == GENERATE:
             unlimited = len(mlx_lm.generate(model, tokenizer, [3], 1).split())
             named = len(mlx_lm.generate(model, tokenizer, [3], max_tokens=1).split())
-            hazard = shown(unlimited > 1, f"a fourth argument of 1: {unlimited} words")
+            refused = raises(lambda: mlx_lm.generate(model, tokenizer, [3], max_tokens=0), ValueError)
+            hazard = shown(
+                unlimited > 1 and refused.holds,
+                f"a fourth argument of 1: {unlimited} words; max_tokens=0: {refused.text}",
+            )
             return Evidence(hazard, shown(named <= 1, f"max_tokens=1: {named} words"))
+        if function == _LOADER:
+            from mlx_lm.models.cache import load_prompt_cache, make_prompt_cache, save_prompt_cache
+
+            save_prompt_cache("prompt", make_prompt_cache(model))
+            hazard = raises(lambda: load_prompt_cache("prompt"))
+            count = len(load_prompt_cache("prompt.safetensors"))
+            return Evidence(hazard, shown(count == 2, f"prompt.safetensors holds {count} caches"))
         if function == "mlx_lm.utils.load_model":
             from mlx_lm.utils import load_model
 

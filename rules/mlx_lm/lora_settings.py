@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -14,6 +16,7 @@ _OF_PEFT = {
     "target_modules": "keys",
     "lora_rank": "rank",
 }
+_ALPHA = re.compile(r"(^|_)alpha$", re.IGNORECASE)
 _NEEDED = ("rank", "scale", "dropout")
 
 
@@ -22,7 +25,7 @@ class LoraSettings(Rule):
 
     ## What it does
     Finds dicts for `linear_to_lora_layers` with `r`, `lora_alpha`, `lora_dropout` or `target_modules`, dicts that lack
-    `rank`, `scale` or `dropout`, and `keys` without a dot.
+    `rank`, `scale` or `dropout`, `keys` without a dot, and an alpha that is given as the `scale` undivided.
 
     ## PyTorch and MLX
     PEFT's names are `r`, `lora_alpha` (divided by `r`), `lora_dropout` and `target_modules`. MLX-LM reads `rank`,
@@ -73,6 +76,8 @@ class LoraSettings(Rule):
             problem = f"the settings lack `{missing[0]}`"
         elif (bare := _bare_key(value)) is not None:
             problem = f"`{bare}` matches no layer: keys are paths such as `self_attn.{bare}`"
+        elif (alpha := _alpha_as_scale(value, settings, context)) is not None:
+            problem = f"`scale` multiplies as it is: of PEFT's settings it is `{alpha}` divided by the rank"
         else:
             return
         context.report(self, settings, problem=problem)
@@ -90,6 +95,27 @@ class LoraSettings(Rule):
         linear_to_lora_layers(model, 1, {"rank": 2, "scale": 2.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]})
         tiny.cache_clear()
         return Evidence(hazard, shown("LoRALinear" in str(model), "with rank, scale and dropout there is an adapter"))
+
+
+def _alpha_as_scale(settings: Dict, node: cst.BaseExpression, context: Context) -> str | None:
+    """What is given as the scale, when that is an alpha and nothing else."""
+    written = settings.node if isinstance(settings.node, cst.Dict) else node
+    for element in written.elements if isinstance(written, cst.Dict) else ():
+        if isinstance(element, cst.DictElement) and constant(context.value(element.key), str) == "scale":
+            name = _last_part(element.value, context)
+            return context.brief(element.value) if name is not None and _ALPHA.search(name) else None
+    return None
+
+
+def _last_part(node: cst.BaseExpression, context: Context) -> str | None:
+    """What an expression is called: `alpha` for `alpha`, `args.alpha` and `config["alpha"]`."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        return node.attr.value
+    if isinstance(node, cst.Subscript) and isinstance(node.slice[0].slice, cst.Index):
+        return constant(context.value(node.slice[0].slice.value), str)
+    return None
 
 
 def _bare_key(settings: Dict) -> str | None:
