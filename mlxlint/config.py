@@ -93,8 +93,8 @@ def codes_of(selector: str) -> frozenset[str]:
     codes = registry.rules()
     if selector.upper() == "ALL":
         return frozenset(codes)
-    if rule := registry.find(selector):
-        return frozenset({rule.code})
+    if code := registry.code_of(selector):
+        return frozenset({code})
     if selector and (found := frozenset(code for code in codes if code.startswith(selector.upper()))):
         return found
     raise ValueError(f"unknown rule `{selector}`{suggest_rule(selector)}")
@@ -107,7 +107,7 @@ def suggest_rule(text: str) -> str:
 def _specificity(selector: str) -> int:
     if selector.upper() == "ALL":
         return 0
-    return sys.maxsize if registry.find(selector) else len(selector)
+    return sys.maxsize if registry.code_of(selector) else len(selector)
 
 
 def _expected(what: str, value: object) -> ValueError:
@@ -390,7 +390,7 @@ class Settings:
     def describe(self) -> str:
         """Every setting, one a line, for ``--show-settings``."""
         rows = [f"{key} = {_written(self.value(key))}" for key in KEYS if key != "extend"]
-        rows.append("enabled = " + _written([f"{code} {registry.rules()[code].name}" for code in sorted(self.codes)]))
+        rows.append("enabled = " + _written([f"{code} {registry.name_of(code)}" for code in sorted(self.codes)]))
         return "\n".join([f"# {shown(self.file) if self.file else 'no config file'}", *rows])
 
 

@@ -6,12 +6,12 @@ A rule module imports this module and ``mlxlint.model``, nothing else of the eng
 from __future__ import annotations
 
 import enum
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
-import libcst as cst
+if TYPE_CHECKING:
+    import libcst as cst
 
 Literal = Union[None, bool, int, float, str, "tuple[Literal, ...]"]
 DOCS = "https://mlxlint.github.io/mlxlint/rules/"
@@ -229,9 +229,10 @@ class Rule:
     severity: ClassVar[Severity]
     fixable: ClassVar[Fixable] = Fixable.NEVER
     message: ClassVar[str]
-    calls: ClassVar[frozenset[str] | None] = (
-        None  # last parts of the names whose calls visit_Call wants; None: every call
-    )
+    # What the methods of three frequent classes of node want to see; None: every one.
+    calls: ClassVar[frozenset[str] | None] = None  # callees: "sum" by last part, "mlx.*" by package, ".step" as spelled
+    attributes: ClassVar[frozenset[str] | None] = None  # names after the dot
+    targets: ClassVar[frozenset[type[cst.CSTNode]] | None] = None  # classes of what is assigned to
     yields_to: ClassVar[
         tuple[str, ...]
     ] = ()  # names of more specific rules: where one of them speaks, this one does not
@@ -249,6 +250,8 @@ class Rule:
     @classmethod
     def documentation(cls) -> str:
         """The class docstring as Markdown."""
+        import inspect
+
         return inspect.cleandoc(cls.__doc__ or "")
 
     @classmethod
@@ -258,6 +261,8 @@ class Rule:
     @classmethod
     def hooks(cls) -> dict[type[cst.CSTNode], str]:
         """LibCST node class -> name of the method that wants to see it."""
+        import libcst as cst
+
         return {getattr(cst, name[6:]): name for name in dir(cls) if name.startswith("visit_")}
 
 

@@ -51,12 +51,12 @@ class Suppression:
 
     @cached_property
     def codes(self) -> set[str]:
-        return {rule.code for name in self.names or () if (rule := registry.find(name))}
+        return {code for name in self.names or () if (code := registry.code_of(name))}
 
     @property
     def unknown(self) -> list[str]:
         """The names that are no rule's; in a ``# noqa`` only codes that look like those of an installed rule."""
-        names = [name for name in self.names or () if not registry.find(name)]
+        names = [name for name in self.names or () if not registry.code_of(name)]
         ours = {_letters(code) for code in registry.rules()}
         return [name for name in names if self.kind != "noqa" or _letters(name) in ours]
 
@@ -176,7 +176,7 @@ def _noqa_codes(text: str) -> str:
     """The leading words that are codes, or names of rules; what follows is the reason."""
     end = 0
     for word in re.finditer(r"[^\s,]+", text):
-        if not _CODE.fullmatch(word[0]) and not registry.find(word[0]):
+        if not _CODE.fullmatch(word[0]) and not registry.code_of(word[0]):
             break
         end = word.end()
     return text[:end]
@@ -281,10 +281,10 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def _is_unused(name: str, suppression: Suppression, enabled: Collection[str]) -> bool:
-    rule = registry.find(name)
-    if rule is None or rule.code not in enabled or rule.name in (UNUSED, UNKNOWN):
+    code = registry.code_of(name)
+    if code is None or code not in enabled or registry.name_of(code) in (UNUSED, UNKNOWN):
         return False
-    return rule.code not in suppression.used
+    return code not in suppression.used
 
 
 def _removal(source: Source, suppression: Suppression, names: Sequence[str]) -> Fix:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
+import tokenize
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import libcst as cst
-from libcst import matchers
 
 from mlxlint.context import Context
 from mlxlint.model import api, ops
@@ -356,12 +357,14 @@ def is_pure(piece: Piece) -> bool:
 def _loses_comment(node: cst.BaseExpression, template: str, pieces: Pieces, context: Context) -> bool:
     if "#" not in context.text(node):
         return False
-    kept = sum(_comments(piece.node) for name in _names(template) for piece in pieces[name] if piece.node is not None)
-    return _comments(node) > kept
+    written = [piece.node for name in _names(template) for piece in pieces[name]]
+    kept = sum(_comments(piece, context) for piece in written if piece is not None)
+    return _comments(node, context) > kept
 
 
-def _comments(node: cst.CSTNode) -> int:
-    return len(matchers.findall(node, matchers.Comment()))
+def _comments(node: cst.CSTNode, context: Context) -> int:
+    tokens = tokenize.generate_tokens(io.StringIO(f"({context.text(node)}\n)").readline)
+    return sum(token.type == tokenize.COMMENT for token in tokens)
 
 
 def in_place_of(node: cst.BaseExpression, text: str, context: Context) -> str | None:
