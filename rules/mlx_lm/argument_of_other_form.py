@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import ops
-from mlxlint.model.values import Dict, Name, Value, scalar_type, string
+from mlxlint.model.values import Dict, Name, Value, constant, scalar_type, string
 from mlxlint.rule import Evidence, Fixable, Insert, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ._generation import BATCHED, GENERATE, is_integer
@@ -76,7 +76,10 @@ class ArgumentOfOtherForm(Rule):
         problem, place, fix = None, None, None
         if callee in _FOURTH:
             fourth = context.arguments(node).get(3)
-            if fourth is not None and is_integer(context.value(fourth.value)):
+            limit = context.argument(node, None, "max_tokens")
+            if callee == GENERATE and constant(context.value(limit), int) == 0:
+                place, problem = limit, "a limit of 0 tokens raises `ValueError`"
+            elif fourth is not None and is_integer(context.value(fourth.value)):
                 place = fourth.value
                 problem = f"the fourth argument is {_FOURTH[callee]}: name it `max_tokens`"
                 fix = NodeFix("Name it `max_tokens`", [Insert(fourth, "max_tokens=")])

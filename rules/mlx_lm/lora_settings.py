@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Dict, Sequence, constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, raises, shown
 
 _OF_PEFT = {
     "r": "rank",
@@ -76,11 +76,25 @@ class LoraSettings(Rule):
             problem = f"the settings lack `{missing[0]}`"
         elif (bare := _bare_key(value)) is not None:
             problem = f"`{bare}` matches no layer: keys are paths such as `self_attn.{bare}`"
-        elif (alpha := _alpha_as_scale(value, settings, context)) is not None:
-            problem = f"`scale` multiplies as it is: of PEFT's settings it is `{alpha}` divided by the rank"
         else:
             return
         context.report(self, settings, problem=problem)
+
+    def visit_Dict(self, node: cst.Dict, context: Context) -> None:
+        if len(node.elements) < len(_NEEDED) or "mlx_lm" not in context.frameworks:
+            return
+        given = {
+            constant(context.value(element.key), str): element.value
+            for element in node.elements
+            if isinstance(element, cst.DictElement)
+        }
+        scale = given.get("scale") if "rank" in given else None
+        name = None if scale is None else _last_part(scale, context)
+        if scale is not None and name is not None and _ALPHA.search(name):
+            problem = (
+                f"`scale` multiplies as it is: of PEFT's settings it is `{context.brief(scale)}` divided by the rank"
+            )
+            context.report(self, scale, problem=problem, confidence=Confidence.LIKELY)
 
     @staticmethod
     def repro() -> Evidence:
@@ -95,16 +109,6 @@ class LoraSettings(Rule):
         linear_to_lora_layers(model, 1, {"rank": 2, "scale": 2.0, "dropout": 0.0, "keys": ["self_attn.q_proj"]})
         tiny.cache_clear()
         return Evidence(hazard, shown("LoRALinear" in str(model), "with rank, scale and dropout there is an adapter"))
-
-
-def _alpha_as_scale(settings: Dict, node: cst.BaseExpression, context: Context) -> str | None:
-    """What is given as the scale, when that is an alpha and nothing else."""
-    written = settings.node if isinstance(settings.node, cst.Dict) else node
-    for element in written.elements if isinstance(written, cst.Dict) else ():
-        if isinstance(element, cst.DictElement) and constant(context.value(element.key), str) == "scale":
-            name = _last_part(element.value, context)
-            return context.brief(element.value) if name is not None and _ALPHA.search(name) else None
-    return None
 
 
 def _last_part(node: cst.BaseExpression, context: Context) -> str | None:
