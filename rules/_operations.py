@@ -11,7 +11,6 @@ from mlxlint.context import Context
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.tree import walk
 from mlxlint.model.values import UNKNOWN, Value
-from mlxlint.rule import Insert, NodeEdit, Replace
 
 FUNCTION, METHOD = "mlx.core.", "mlx.core.array."
 
@@ -59,13 +58,6 @@ def produced_by(value: Value, *names: str) -> bool:
     if value is UNKNOWN or not isinstance(op, str) or not op.startswith(FUNCTION):
         return False
     return op.removeprefix(METHOD).removeprefix(FUNCTION) in names
-
-
-def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
-    """The edit that gives a call one more keyword argument (``"axis=-1"``)."""
-    if call.args:
-        return Insert(call.args[-1], f", {keyword}", after=True)
-    return Replace(call, f"{context.text(call.func)}({keyword})")
 
 
 def is_same(a: cst.CSTNode, b: cst.CSTNode, context: Context) -> bool:

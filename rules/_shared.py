@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 
+import libcst as cst
+
 from mlxlint.context import Context
-from mlxlint.rule import Severity
+from mlxlint.rule import Insert, NodeEdit, Replace, Severity
 
 
 def is_port(context: Context) -> bool:
@@ -16,6 +18,13 @@ def is_port(context: Context) -> bool:
 def default_severity(context: Context) -> Severity:
     """How to report another default than PyTorch's: a warning in a port, else a mere note."""
     return Severity.WARNING if is_port(context) else Severity.INFO
+
+
+def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
+    """The edit that gives a call one more keyword argument (``"axis=-1"``)."""
+    if call.args:
+        return Insert(call.args[-1], f", {keyword}", after=True)
+    return Replace(call, f"{context.text(call.func)}({keyword})")
 
 
 def python_like_this(script: str) -> list[str]:

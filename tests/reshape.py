@@ -82,7 +82,7 @@ class _ImportedNames(cst.CSTVisitor):
 
 
 class Parenthesized(cst.CSTTransformer):
-    """``mx.take(x, i)`` becomes ``((mx).take)((x), (i))``."""
+    """``mx.take(x, i)`` becomes ``((mx).take)((x), (i),)``."""
 
     def visit_Import(self, node: cst.Import) -> bool:
         return False
@@ -102,7 +102,11 @@ class Parenthesized(cst.CSTTransformer):
         return updated_node.with_changes(value=parenthesized(updated_node.value))
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
-        return updated_node.with_changes(func=parenthesized(updated_node.func))
+        called = updated_node.with_changes(func=parenthesized(updated_node.func))
+        *others, last = called.args or [None]
+        if last is None or isinstance(last.comma, cst.Comma) or isinstance(last.value, cst.GeneratorExp):
+            return called
+        return called.with_changes(args=[*others, last.with_changes(comma=cst.Comma())])
 
 
 class Concatenated(cst.CSTTransformer):

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import Lint
 from marks import FIXTURES, FixtureFile, fixture_files
+from reshape import Parenthesized, reshaped
 
 from mlxlint import run
 from mlxlint.config import Configuration
 from mlxlint.files import File, collect
 from mlxlint.fix import fix
-from mlxlint.rule import Applicability
+from mlxlint.rule import Applicability, Finding
 from mlxlint.source import Source
 
 FILES = list(fixture_files())
@@ -34,6 +35,22 @@ def test_fixtures(file: FixtureFile, lint: Lint) -> None:
     ast.parse(fixed.source.text)
     assert fixed.stable
     assert not fixed.broken
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path.relative_to(FIXTURES).as_posix())
+def test_parentheses_and_commas_change_nothing(file: FixtureFile, lint: Lint) -> None:
+    """To Python both texts are the same program, and so they are after fixing."""
+    texts = file.text, reshaped(file.text, Parenthesized)
+    programs = [ast.unparse(ast.parse(fixed_text(text, file, lint))) for text in texts]
+    assert programs[0] == programs[1]
+
+
+def fixed_text(text: str, file: FixtureFile, lint: Lint) -> str:
+    def again(source: Source) -> list[Finding]:
+        return lint(source.text, file.path)
+
+    source = Source(str(file.path), text)
+    return fix(source, again(source), again, unsafe=True).source.text
 
 
 def real_files(package: str) -> list[Path]:

@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.values import Const, Sequence, Value, constant, members
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs, shown
-from mlxlint.rules._operations import with_keyword
+from mlxlint.rules._shared import with_keyword
 
 RANGES = {
     **{f"uint{bits}": range(2**bits) for bits in (8, 16, 32)},

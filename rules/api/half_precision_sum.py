@@ -6,7 +6,8 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import Operation, operation, with_keyword
+from mlxlint.rules._operations import Operation, operation
+from mlxlint.rules._shared import with_keyword
 
 HALVES = {"float16": 2048, "bfloat16": 256}  # from here on, adding one changes nothing
 RUNNING = frozenset({"cumsum", "logcumsumexp"})

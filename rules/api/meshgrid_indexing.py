@@ -4,8 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import with_keyword
-from mlxlint.rules._shared import default_severity
+from mlxlint.rules._shared import default_severity, with_keyword
 
 ROWS = frozenset(
     {

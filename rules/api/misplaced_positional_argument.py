@@ -154,5 +154,5 @@ def _fix(trap: Trap, first: cst.Arg, last: cst.Arg, context: Context) -> NodeFix
     if trap.keyword == "shape":
         texts = [context.text(first.value)] + ([context.text(last.value)] if last is not first else [])
         shape = f"shape=({', '.join(texts)}{',' if len(texts) == 1 else ''})"
-        return NodeFix(title, [Span(first.value, last.value, shape)], Applicability.UNSAFE)
-    return NodeFix(title, [Insert(first.value, f"{trap.keyword}=")], Applicability.UNSAFE)
+        return NodeFix(title, [Span(first, last, shape)], Applicability.UNSAFE)
+    return NodeFix(title, [Insert(first, f"{trap.keyword}=")], Applicability.UNSAFE)

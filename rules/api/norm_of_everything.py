@@ -4,8 +4,8 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import is_same, operation, produced_by, with_keyword
-from mlxlint.rules._shared import default_severity
+from mlxlint.rules._operations import is_same, operation, produced_by
+from mlxlint.rules._shared import default_severity, with_keyword
 
 NORM = frozenset({"linalg.norm"})
 OFTEN_VECTORS = frozenset({"__getitem__", "matmul", "mean", "sum"})  # of unknown rank, it may well be a vector

@@ -5,8 +5,8 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.values import Const
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import Operation, operation, with_keyword
-from mlxlint.rules._shared import default_severity
+from mlxlint.rules._operations import Operation, operation
+from mlxlint.rules._shared import default_severity, with_keyword
 
 ESTIMATES = frozenset({"std", "var"})
 

@@ -55,9 +55,9 @@ class RandintBound(Rule):
         alone = len(given.positional) == 1
         if not alone and not isinstance(context.value(given.positional[1].value), Sequence):
             return
-        high = given.positional[0].value
+        high = given.positional[0]
         fix = NodeFix("Count from zero", [Insert(high, "0, ")])
-        context.report(self, node, high=context.brief(high), fix=fix)
+        context.report(self, node, high=context.brief(high.value), fix=fix)
 
     @staticmethod
     def repro() -> Evidence:

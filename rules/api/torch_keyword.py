@@ -79,6 +79,7 @@ class TorchKeyword(Rule):
     fixable = Fixable.SOMETIMES
     message = "`{callee}` takes no `{keyword}`: {instead}"
     yields_to = ("unsupported-layer-option", "optimizer-given-parameters")
+    calls = frozenset({"mlx.*", "mlx_lm.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):
@@ -128,8 +129,8 @@ def _fix(node: cst.Call, arg: cst.Arg, entry: api.Entry, found: Any, context: Co
         return NodeFix(f"Rename to `{found}`", [Replace(arg.keyword, found)]) if free else None
     if isinstance(found, str):
         positional = all(a.keyword is None and not a.star for a in node.args[:at])
-        edit = Span(arg.keyword, arg.value, "", before=True)
-        return NodeFix("Give it by position", [edit]) if positional and not arg.value.lpar else None
+        edit = Replace(arg, context.text(arg.value))
+        return NodeFix("Give it by position", [edit]) if positional else None
     if "negate" in found and constant(context.value(arg.value), bool) is True:
         return _negated(node, arg, found["negate"] == "both", context)
     if found.get("drop") and at > 0 and "#" not in context.text(node):

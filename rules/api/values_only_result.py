@@ -58,6 +58,7 @@ class ValuesOnlyResult(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`mx.{operation}` returns one array, the values: {use}"
+    targets = frozenset({cst.Tuple, cst.List})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target
@@ -159,9 +160,9 @@ def _indices(found: Operation, call: cst.BaseExpression, context: Context) -> st
     """The indices that go with the values, where MLX has a function for them."""
     if not isinstance(call, cst.Call):
         return None
-    name, function = {"max": "argmax", "min": "argmin", "sort": "argsort"}.get(found.name), context.text(call.func)
-    if name is not None and function.endswith(f".{found.name}"):
-        return function.removesuffix(found.name) + name + context.text(call)[len(function) :]
+    name = {"max": "argmax", "min": "argmin", "sort": "argsort"}.get(found.name)
+    if name is not None and isinstance(call.func, cst.Attribute):
+        return context.text(call.with_changes(func=call.func.with_changes(attr=cst.Name(name))))
     core, k = context.alias("mlx.core"), found.argument(0, "k")
     if found.name != "topk" or core is None or k is None or not is_along_last_axis(found, context):
         return None

@@ -6,7 +6,8 @@ from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import operation, with_keyword
+from mlxlint.rules._operations import operation
+from mlxlint.rules._shared import with_keyword
 
 SOFTMAX = frozenset({"softmax"})
 

@@ -60,6 +60,7 @@ class DuplicateIndexUpdate(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{target}` is updated once for each distinct index: updates at repeated indices of `{index}` are lost"
+    targets = frozenset({cst.Subscript})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         name = AUGMENTED.get(type(node.operator))
@@ -92,7 +93,8 @@ class DuplicateIndexUpdate(Rule):
         text = dotted(target.value)
         fix = None
         if text is not None:
-            where = context.text(target)[len(context.text(target.value)) :]
+            bare = target.with_changes(lpar=(), rpar=())
+            where = context.text(bare)[len(context.text(target.value)) :]
             new = f"{text} = {text}.at{where}.{name}({context.text(value)})"
             fix = NodeFix(f"Apply every update with `.at[...].{name}`", [Replace(node, new)], Applicability.UNSAFE)
         context.report(

@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, raises
 
-from .._operations import with_keyword
+from .._shared import with_keyword
 from ._layouts import axes_given, operand
 from ._losses import loss_name
 

@@ -8,8 +8,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
-from .._operations import with_keyword
-from .._shared import default_severity
+from .._shared import default_severity, with_keyword
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import UNKNOWN
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
-from .._shared import default_severity
+from .._shared import default_severity, with_keyword
 from ._layouts import number
 
 
@@ -63,7 +63,7 @@ class GroupnormGrouping(Rule):
         if stated is None:
             fix = NodeFix(
                 "Add `pytorch_compatible=True`",
-                [Insert(node.args[-1].value, ", pytorch_compatible=True", after=True)],
+                [with_keyword(node, "pytorch_compatible=True", context)],
                 Applicability.UNSAFE,
             )
             context.report(self, node, severity=default_severity(context), fix=fix)

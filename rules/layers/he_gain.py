@@ -5,9 +5,9 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, differs, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, differs, shown
 
-from .._shared import default_severity
+from .._shared import default_severity, with_keyword
 
 _HE = frozenset({"mlx.nn.init.he_normal()", "mlx.nn.init.he_uniform()"})
 
@@ -62,9 +62,7 @@ class HeGain(Rule):
         if context.argument(node, 2, "gain") is not None:
             return
         name = callee[len("mlx.nn.init.") : -2]
-        fix = NodeFix(
-            "Give ReLU's gain", [Insert(node.args[-1].value, ", gain=2**0.5", after=True)], Applicability.UNSAFE
-        )
+        fix = NodeFix("Give ReLU's gain", [with_keyword(node, "gain=2**0.5", context)], Applicability.UNSAFE)
         context.report(self, node, severity=default_severity(context), name=name, fix=fix, repro={"name": name})
 
     @staticmethod

@@ -8,7 +8,8 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import Function, Partial, Sequence, as_array
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, raises, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, raises, shown
+from mlxlint.rules._shared import with_keyword
 
 from ._losses import PREFIX, REDUCTIONS, loss_name, reduction
 
@@ -95,7 +96,7 @@ class LossNotReduced(Rule):
         fix = None
         if loss.args and context.argument(loss, REDUCTIONS[name][0], "reduction") is None:
             title = 'Add `reduction="mean"`'
-            fix = NodeFix(title, [Insert(loss.args[-1].value, ', reduction="mean"', after=True)], Applicability.UNSAFE)
+            fix = NodeFix(title, [with_keyword(loss, 'reduction="mean"', context)], Applicability.UNSAFE)
         context.report(
             self,
             loss,

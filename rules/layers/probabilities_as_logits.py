@@ -4,7 +4,8 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._shared import with_keyword
 
 from ._losses import loss_name, produced_by
 
@@ -68,7 +69,7 @@ class ProbabilitiesAsLogits(Rule):
             if stated is None:
                 fix = NodeFix(
                     "Add `with_logits=False`",
-                    [Insert(node.args[-1].value, ", with_logits=False", after=True)],
+                    [with_keyword(node, "with_logits=False", context)],
                     Applicability.UNSAFE,
                 )
             context.report(self, node, because=[inputs], fix=fix, inputs=context.brief(inputs))

@@ -6,7 +6,8 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, constant
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rules._shared import with_keyword
 
 # How code speaks of rotating neighbouring features: Meta's names, and the ways PyTorch code writes it.
 _INTERLEAVED = re.compile(
@@ -75,12 +76,13 @@ class RopeHalfRotation(Rule):
         stated = context.argument(node, 1, "traditional")
         if stated is not None and constant(context.value(stated), bool) is not False:
             return
+        if not context.shared(_mentions_pairs, context.tree):
+            return
         around = context.enclosing_class(node)
-        text = context.module.text if around is None else context.tree.code_for_node(around.node)
-        if _INTERLEAVED.search(text):
+        if around is None or context.shared(_mentions_pairs, around.node):
             fix = NodeFix(
                 "Add `traditional=True`",
-                [Insert(node.args[-1].value, ", traditional=True", after=True)],
+                [with_keyword(node, "traditional=True", context)],
                 Applicability.UNSAFE,
             )
             context.report(self, node, confidence=LIKELY, fix=fix if stated is None else None)
@@ -98,3 +100,8 @@ class RopeHalfRotation(Rule):
             [pairs[..., 0] * cos - pairs[..., 1] * sin, pairs[..., 0] * sin + pairs[..., 1] * cos], axis=-1
         ).reshape(1, 2, 4)
         return Evidence(differs(nn.RoPE(4)(x), expected), agrees(nn.RoPE(4, traditional=True)(x), expected, 1e-3))
+
+
+def _mentions_pairs(node: cst.CSTNode, context: Context) -> bool:
+    text = context.module.text if node is context.tree else context.tree.code_for_node(node)
+    return _INTERLEAVED.search(text) is not None

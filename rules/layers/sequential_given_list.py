@@ -58,10 +58,8 @@ class SequentialGivenList(Rule):
         given = node.args[0].value
         value = context.value(given)
         if isinstance(value, Sequence) and value.kind in ("list", "tuple"):
-            starred = (
-                context.text(given) if not isinstance(given, (cst.BooleanOperation, cst.IfExp, cst.Lambda)) else None
-            )
-            fix = NodeFix("Unpack the list", [Insert(given, "*")], Applicability.SAFE) if starred else None
+            loose = isinstance(given, (cst.BooleanOperation, cst.IfExp, cst.Lambda)) and not given.lpar
+            fix = None if loose else NodeFix("Unpack the list", [Insert(node.args[0], "*")], Applicability.SAFE)
             context.report(self, node, because=[given], fix=fix, what=f"a {value.kind}")
         elif isinstance(value, Dict) or (
             isinstance(given, cst.Call) and context.callee(given) == "collections.OrderedDict"

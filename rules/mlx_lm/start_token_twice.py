@@ -4,8 +4,9 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Value
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
+from .._shared import with_keyword
 from ._generation import is_tokenizer
 from ._tiny import tiny
 
@@ -58,9 +59,9 @@ class StartTokenTwice(Rule):
         text = node.args[0]
         if not _is_templated(context.value(text.value), context):
             return
-        written = f"{context.text(text)}, add_special_tokens=False"
-        fix = NodeFix("Add no special tokens", [Replace(text.value, written)], Applicability.UNSAFE)
-        context.report(self, node, text=context.brief(text.value), fix=None if "#" in written else fix)
+        edit = with_keyword(node, "add_special_tokens=False", context)
+        fix = NodeFix("Add no special tokens", [edit], Applicability.UNSAFE)
+        context.report(self, node, text=context.brief(text.value), fix=fix)
 
     @staticmethod
     def repro() -> Evidence:

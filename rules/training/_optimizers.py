@@ -7,7 +7,6 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.layers import SCHEDULE
 from mlxlint.model.values import NONE, UNKNOWN, Function, Instance, Partial, Value, members
-from mlxlint.rule import Insert
 
 
 def as_optimizer(value: Value) -> Instance | None:
@@ -51,13 +50,3 @@ def constructor(call: cst.Call, context: Context) -> str | None:
     if not isinstance(value, Instance) or value.code is not None or not _is_optimizer(value):
         return None
     return value.type.rpartition(".")[2] if context.callee(call) == value.type else None
-
-
-def appended(call: cst.Call, text: str) -> Insert:
-    """Adds an argument at the end of a call."""
-    if not call.args:
-        return Insert(call.func, f"({text})", after=True)
-    last = call.args[-1]
-    if isinstance(last.comma, cst.Comma):
-        return Insert(last.comma, f" {text}", after=True)
-    return Insert(last, f", {text}", after=True)

@@ -59,7 +59,7 @@ class CheckpointGivenInput(Rule):
             return
         fix = NodeFix(
             "Call the function that it returns",
-            [Span(positional[0].value, positional[1], f"{context.text(positional[0].value)})(", before=True)],
+            [Span(positional[0], positional[1], f"{context.text(positional[0].value)})(", before=True)],
             Applicability.SAFE,
         )
         context.report(self, node, because=[given], given=context.brief(given), fix=fix)

@@ -6,7 +6,8 @@ from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
-from ._optimizers import appended, constructor
+from .._shared import with_keyword
+from ._optimizers import constructor
 
 
 class IgnoredLearningRate(Rule):
@@ -57,7 +58,9 @@ class IgnoredLearningRate(Rule):
             constant(value, (int, float)) is None and not _is_number(value)
         ):
             return
-        fix = NodeFix("Add `relative_step=False`", [appended(node, "relative_step=False")], Applicability.UNSAFE)
+        fix = NodeFix(
+            "Add `relative_step=False`", [with_keyword(node, "relative_step=False", context)], Applicability.UNSAFE
+        )
         context.report(self, rate, because=[rate.value], fix=fix)
 
     @staticmethod

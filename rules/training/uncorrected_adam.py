@@ -8,8 +8,8 @@ from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
-from .._shared import is_port
-from ._optimizers import appended, constructor
+from .._shared import is_port, with_keyword
+from ._optimizers import constructor
 
 POSITIONS = {"Adam": 3, "AdamW": 4}  # where bias_correction stands
 TORCH_VALUES = {"betas": ((0.9, 0.999), [0.9, 0.999]), "eps": (1e-8,), "weight_decay": (0.01, 1e-2)}
@@ -66,7 +66,9 @@ class UncorrectedAdam(Rule):
         if name not in POSITIONS or arguments.starred or arguments.get(POSITIONS[name], "bias_correction") is not None:
             return
         evidence = _evidence(node, context)
-        fix = NodeFix("Add `bias_correction=True`", [appended(node, "bias_correction=True")], Applicability.UNSAFE)
+        fix = NodeFix(
+            "Add `bias_correction=True`", [with_keyword(node, "bias_correction=True", context)], Applicability.UNSAFE
+        )
         context.report(
             self,
             node,

@@ -14,7 +14,7 @@ from .._operations import bare
 from ..layers._layouts import axes_of
 from ._torch import holds_layer
 
-_RANK = re.compile(r"(?:len[\w.]+\.shape|[\w.]+\.ndim|[\w.]+\.dim)==(\d)")
+_RANK = re.compile(r"(?:len[\w.]+\.shape,?|[\w.]+\.ndim|[\w.]+\.dim)==(\d)")
 _TURNS: dict[str, set[tuple[int, ...]]] = {
     "transpose": {(0, 2, 3, 1), (0, 2, 1), (0, 2, 3, 4, 1)},
     "permute": {(0, 2, 3, 1), (0, 2, 1), (0, 2, 3, 4, 1)},
@@ -93,7 +93,9 @@ class TurnedByRank(Rule):
         self._check(node, node.body, context)
 
     def _check(self, node: cst.If | cst.IfExp, body: cst.CSTNode, context: Context) -> None:
-        turn = next((call for call in tree.walk(body) if isinstance(call, cst.Call) and _is_turn(call, context)), None)
+        if not isinstance(node.test, cst.Comparison):
+            return
+        turn = next((call for call in tree.walk(body) if type(call) is cst.Call and _is_turn(call, context)), None)
         rank = _RANK.fullmatch(bare(node.test, context)) if turn is not None else None
         if turn is None or rank is None or _is_told_apart(node, context):
             return
