@@ -1,0 +1,279 @@
+"""Where the project's modules are and who imports whom: all that is asked of the disk about modules not being linted.
+
+A module is looked for beside the importing file, up its package, and in the configured source roots. What lies in an
+environment (``site-packages``) is not the project's. No syntax tree is needed for any of this, and what is asked for
+a module is remembered with it: whether a result still holds is known by asking the same again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from mlxlint.source import Source, UnreadableText
+
+MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
+MAX_IMPORTERS = 8  # files read for what they pass to the functions of the one being linted ...
+MAX_IMPORTERS_SIZE = 150_000  # ... and their bytes, all together
+MAX_PACKAGE = 5000  # files in which importers are looked for
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?[ \t]*([\w, \t]*)|import[ \t]+([\w., \t]+))", re.MULTILINE
+)
+_OUTSIDE = ("site-packages", "dist-packages")
+
+Question = tuple[str, ...]
+Facts = dict[Question, Any]  # questions, and the answers as JSON has them
+
+
+def digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def names_mlx(text: str) -> bool:
+    """Whether a file can have to do with MLX at all."""
+    return "mlx" in text
+
+
+class Finder:
+    """Answers questions about the files of one project, each once. Paths are absolute and real."""
+
+    def __init__(self, roots: Sequence[str] = ()) -> None:
+        self.roots = [os.path.realpath(root) for root in roots]
+        self._answers: Facts = {}
+        self._asked: dict[str, set[Question]] = {}  # by the module on whose behalf
+        self._sources: dict[str, Source | None] = {}
+        self._digests: dict[str, str | None] = {}
+        self._imported: dict[str, dict[str, set[str]]] = {}  # by package: who imports whom
+        self._kinds: dict[str, Callable[..., Any]] = {
+            "module": self._module,
+            "name": _name,
+            "text": self._digest,
+            "importers": self._importers,
+            "package": self._package,
+        }
+
+    def give(self, path: str, data: bytes) -> None:
+        """Take a file's bytes, which are known already, in place of reading it."""
+        self._digests.setdefault(path, digest(data))
+
+    # Questions
+
+    def module(self, folder: str, name: str, asker: str | None) -> str | None:
+        """The file of a module as seen from a folder; a relative ``name`` begins with its dots."""
+        path: str | None = self._ask(("module", folder, name), asker)
+        return path
+
+    def name(self, path: str, asker: str | None = None) -> str:
+        """The dotted name of a file within its package."""
+        name: str = self._ask(("name", path), asker or path)
+        return name
+
+    def source(self, path: str, asker: str | None) -> Source | None:
+        """The text of a module; None when it cannot be read or decoded, or is too large."""
+        self._ask(("text", path), asker)
+        if path not in self._sources:
+            self._sources[path] = _read(path)
+        return self._sources[path]
+
+    def importers(self, path: str) -> list[str]:
+        """The files of the same package or folder that import a module, nearest first, as many as are to be read."""
+        found: list[str] = self._ask(("importers", path), None)
+        return found
+
+    def _ask(self, question: Question, asker: str | None) -> Any:
+        if asker is not None:
+            self._asked.setdefault(asker, set()).add(question)
+        if question not in self._answers:
+            self._answers[question] = self._kinds[question[0]](*question[1:])
+        return self._answers[question]
+
+    # What a result rests on
+
+    def facts(self, path: str) -> Facts:
+        """All that was asked so far of modules that a file, or one that imports it, uses."""
+        importers = self.importers(path)
+        questions: set[Question] = {("text", importer) for importer in importers}
+        pending, seen = [path, *importers], {path, *importers}
+        while pending:
+            asked = self._asked.get(pending.pop(), ())
+            questions.update(asked)
+            used = {question[1] for question in asked if question[0] == "text"} - seen
+            pending += used
+            seen |= used
+        questions.add(("importers", path))
+        questions.add(("package", *_package_of(path)))
+        return {question: self._ask(question, None) for question in sorted(questions)}
+
+    def hold(self, facts: Iterable[tuple[Question, Any]]) -> bool:
+        """Whether the same questions have the same answers now; who imports whom is asked only where it may differ."""
+        unchanged, importers = set(), []
+        for question, answer in facts:
+            if question[0] == "importers":
+                importers.append((question, answer))
+            elif self._ask(question, None) == answer:
+                unchanged.add(question)
+            elif question[0] != "package":
+                return False
+        return all(
+            ("package", *_package_of(question[1])) in unchanged or self._ask(question, None) == answer
+            for question, answer in importers
+        )
+
+    # Answers
+
+    def _module(self, folder: str, name: str) -> str | None:
+        if name.startswith("."):
+            level = len(name) - len(name.lstrip("."))
+            for _ in range(level - 1):
+                folder = os.path.dirname(folder)
+            return _module_file(folder, name[level:])
+        top = _top(folder)
+        package = os.path.relpath(folder, top).split(os.sep)[0] if folder != top else None
+        if package == name.partition(".")[0]:
+            return _module_file(top, name)
+        if any(part in _OUTSIDE for part in top.split(os.sep)):
+            return None  # another distribution of the same environment
+        source = os.path.join(top, "src")
+        candidates = [*([] if package else [folder]), top, *self.roots, *([source] if os.path.isdir(source) else [])]
+        return next((found for each in candidates if (found := _module_file(each, name)) is not None), None)
+
+    def _digest(self, path: str) -> str | None:
+        if path not in self._digests:
+            try:
+                with open(path, "rb") as file:
+                    self._digests[path] = digest(file.read())
+            except OSError:
+                self._digests[path] = None
+        return self._digests[path]
+
+    def _importers(self, path: str) -> list[str]:
+        root, top = _package_of(path)
+        if root not in self._imported:
+            self._imported[root] = self._scan(root, top)
+        folder = os.path.dirname(path)
+        nearest = sorted(
+            self._imported[root].get(path, ()), key=lambda p: (os.path.dirname(p) != folder, p.split(os.sep))
+        )
+        kept, total = [], 0
+        for importer in nearest[:MAX_IMPORTERS]:
+            source = self.source(importer, None)
+            total += len(source.text) if source is not None else 0
+            if total > MAX_IMPORTERS_SIZE:
+                break
+            kept.append(importer)
+        return kept
+
+    def _package(self, root: str, top: str) -> str:
+        """A digest of what says who imports whom in a package: its files, and what modules there are beside it."""
+        whole = blake2b(digest_size=16)
+        for path in _python_files(root, root != top):
+            whole.update(f"{path}\n{self._digest(path)}\n".encode("utf-8", "surrogateescape"))
+        for folder in (top, os.path.join(top, "src"), *self.roots):
+            whole.update(repr(_listing(folder)).encode("utf-8", "surrogateescape"))
+        return whole.hexdigest()
+
+    def _scan(self, root: str, top: str) -> dict[str, set[str]]:
+        """Who imports whom below a folder, by the text of the import statements."""
+        found: dict[str, set[str]] = {}
+        files = list(_python_files(root, root != top))
+        stems = {_stem(path) for path in files} | {os.path.basename(os.path.dirname(path)) for path in files}
+        for path in files:
+            source = self._sources.get(path) or _read(path)
+            if source is None or not names_mlx(source.text):
+                continue
+            self._sources[path] = source
+            for name in _imports(source.text, package(self.name(path), path)):
+                if name.rpartition(".")[2] in stems:
+                    target = self.module(os.path.dirname(path), name, None)
+                    if target is not None and target != path:
+                        found.setdefault(target, set()).add(path)
+        return found
+
+
+def package(name: str, path: str) -> str:
+    """The package against which a module's relative imports resolve."""
+    return name if os.path.basename(path) == "__init__.py" else name.rpartition(".")[0]
+
+
+def _imports(text: str, package: str) -> Iterator[str]:
+    """The names of the modules that the import statements in a text may mean."""
+    for match in _IMPORT.finditer(text):
+        base, listed, plain = match.groups()
+        if plain is not None:
+            yield from (part.split()[0] for part in plain.split(",") if part.split())
+            continue
+        name = base or ""
+        level = len(name) - len(name.lstrip("."))
+        if level:
+            parts = package.split(".") if package else []
+            stem = parts[: len(parts) - (level - 1)]
+            name = ".".join([*stem, name[level:]] if name[level:] else stem) or name
+        yield name
+        yield from (f"{name}.{part.split()[0]}" for part in (listed or "").split(",") if part.split())
+
+
+def _read(path: str) -> Source | None:
+    try:
+        if os.stat(path).st_size > MAX_FILE:
+            return None
+        with open(path, "rb") as file:
+            return Source.decode(path, file.read())
+    except (OSError, UnreadableText):
+        return None
+
+
+def _module_file(folder: str, name: str) -> str | None:
+    base = os.path.join(folder, *name.split(".")) if name else folder
+    for path in (base + ".py", os.path.join(base, "__init__.py")):
+        if os.path.isfile(path):
+            return os.path.realpath(path)
+    return None
+
+
+def _top(folder: str) -> str:
+    """The nearest folder upwards that is no package."""
+    while os.path.exists(os.path.join(folder, "__init__.py")) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _package_of(path: str) -> tuple[str, str]:
+    """The outermost package of a file, or its folder when it is in none; and the folder that holds the package."""
+    folder = os.path.dirname(path)
+    top = _top(folder)
+    inside = os.path.relpath(path, top).split(os.sep)
+    return (os.path.join(top, inside[0]) if len(inside) > 1 else top), top
+
+
+def _name(path: str) -> str:
+    folder = os.path.dirname(path)
+    parts = [] if os.path.basename(path) == "__init__.py" else [_stem(path)]
+    inside = os.path.relpath(folder, _top(folder))
+    if inside != os.curdir:
+        parts = [*inside.split(os.sep), *parts]
+    return ".".join(parts) or os.path.basename(folder)
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def _python_files(root: str, deep: bool) -> list[str]:
+    found = []
+    for folder, folders, names in os.walk(root):
+        found += [os.path.join(folder, name) for name in names if name.endswith(".py")]
+        if not deep:
+            folders.clear()
+    return sorted(found, key=lambda path: path.split(os.sep))[:MAX_PACKAGE]
+
+
+def _listing(folder: str) -> list[str]:
+    """What modules there can be directly in a folder."""
+    try:
+        with os.scandir(folder) as scan:
+            return sorted(entry.name for entry in scan if entry.name.endswith(".py") or entry.is_dir())
+    except OSError:
+        return []
