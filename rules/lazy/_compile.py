@@ -35,14 +35,13 @@ class Compiled:
 class CompiledRule(Rule):
     """Base of the rules about compiled functions: they say what is wrong with one in ``check``."""
 
-    calls = frozenset({"compile"})
+    calls = frozenset({"compile", "partial"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if not calls_transform(node, COMPILE, context) or not node.args:
-            return
-        code = context.function(context.value(node.args[0].value))
-        if code is not None and not node.args[0].star:
-            self.check(Compiled(node, code, _options(node)), context)
+        options = _stated(node, context) if node.args and not node.args[0].star else None
+        code = context.function(context.value(node.args[0].value)) if options is not None else None
+        if options is not None and code is not None:
+            self.check(Compiled(node, code, options), context)
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
         code = context.module.functions.get(node)
@@ -59,6 +58,13 @@ def calls_transform(node: cst.Call, name: str, context: Context) -> bool:
     """Whether a call is one of ``mx.compile`` (or another transform) itself, not of what it made."""
     called = context.called(node)
     return isinstance(called, Name) and called.name == name
+
+
+def _stated(node: cst.Call, context: Context) -> dict[str, cst.BaseExpression] | None:
+    """The options with which a call compiles its first argument; None when it does something else."""
+    if calls_transform(node, COMPILE, context):
+        return _options(node)
+    return decorates(node.func, context) if isinstance(node.func, cst.Call) else None
 
 
 def _options(call: cst.Call) -> dict[str, cst.BaseExpression]:

@@ -62,7 +62,7 @@ class EvaluationUnderTransform(CompiledRule):
     code = "MLX509"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    calls = frozenset({"compile", "vmap"})
+    calls = CompiledRule.calls | {"vmap"}
     message = "`{what}` looks at the value of an array in a function given to `mx.{transform}`, where it has none"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
