@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
+from mlxlint.imports import unused_imports
 from mlxlint.parse import parse
 from mlxlint.rule import Applicability, Edit, Finding, Fix
 from mlxlint.source import Source, split_lines
@@ -63,7 +64,10 @@ def _clash(a: Edit, b: Edit) -> bool:
 
 def apply(text: str, fixes: Iterable[Fix]) -> str:
     """The text after all edits of some fixes that do not overlap; an edit that two of them share is made once."""
-    edits = {edit for fix in fixes for edit in fix.edits}
+    return apply_edits(text, {edit for fix in fixes for edit in fix.edits})
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     for edit in sorted(edits, key=lambda e: (e.start, e.end), reverse=True):
         text = text[: edit.start] + edit.content + text[edit.end :]
     return text
@@ -72,19 +76,23 @@ def apply(text: str, fixes: Iterable[Fix]) -> str:
 def fix(
     source: Source, found: Sequence[Finding], lint: Callable[[Source], Sequence[Finding]], unsafe: bool = False
 ) -> Fixed:
-    """Fix a file until nothing more can be: each pass lints the text the last one left.
+    """Fix a file until nothing more can be: each pass lints the text the last one left; imports that lost their last
+    use go at the end.
 
     Args:
         found: the findings in the file.
         lint: gives the findings of a changed text.
         unsafe: apply unsafe fixes too.
     """
+    original = source
     done: list[Finding] = []
     broken: list[str] = []
     left = found
     for _ in range(MAX_PASSES):
         chosen = choose((f for f in left if f.name not in broken), unsafe)
         text = apply(source.text, (f.fix for f in chosen if f.fix is not None))
+        if text == source.text:
+            text = apply_edits(text, unused_imports(original, source))
         if text == source.text:
             return Fixed(source, done, left, broken)
         if not _still_parses(source, text):

@@ -129,8 +129,7 @@ def _fix(node: cst.Call, arg: cst.Arg, entry: api.Entry, found: Any, context: Co
         return NodeFix(f"Rename to `{found}`", [Replace(arg.keyword, found)]) if free else None
     if isinstance(found, str):
         positional = all(a.keyword is None and not a.star for a in node.args[:at])
-        edit = Replace(arg, context.text(arg.value))
-        return NodeFix("Give it by position", [edit]) if positional else None
+        return NodeFix("Give it by position", [Replace(arg, context.text(arg.value))]) if positional else None
     if "negate" in found and constant(context.value(arg.value), bool) is True:
         return _negated(node, arg, found["negate"] == "both", context)
     if found.get("drop") and at > 0 and "#" not in context.text(node):
