@@ -24,7 +24,10 @@ FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
 DEVICES = ("auto", "metal", "cuda", "cpu")
 SEVERITIES = ("error", "warning", "info")
 CONFIDENCES = ("certain", "likely", "possible")
-COMMANDS_ELSEWHERE = {"probe": "mlxlint.verify.command:probe_command"}
+COMMANDS_ELSEWHERE = {
+    "probe": "mlxlint.verify.command:probe_command",
+    "releases": "mlxlint.releases.command:releases_command",
+}
 MODES = ("show_files", "show_settings", "add_ignores", "write_baseline")  # of `check`, each in place of a report
 
 CLEAN, FINDINGS, FAILURE = 0, 1, 2

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PATH = Path(__file__).parent / "data" / "evidence.json"
-LM_FAMILY = "MLX7"
+OF_MLX_LM = ("MLX7", "lm-")  # how codes of rules and names of checks about MLX-LM begin
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def recorded() -> Records:
     return read()
 
 
-def package_of(code: str) -> str:
-    """The package whose releases a rule is about: ``mlx`` or ``mlx-lm``."""
-    return "mlx-lm" if code.startswith(LM_FAMILY) else "mlx"
+def package_of(key: str) -> str:
+    """The package whose releases a rule or a check is about: ``mlx`` or ``mlx-lm``."""
+    return "mlx-lm" if key.startswith(OF_MLX_LM) else "mlx"
 
 
 def by_release(code: str, records: Records | None = None) -> dict[str, list[Seen]]:

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple, cast
 
 DATA = Path(__file__).parent.parent / "data"
 FILES = ("core", "mlx", "mlx-lm")  # mlx.core, the rest of MLX, MLX-LM
+_FILES_OF = {"mlx": ("core", "mlx"), "mlx-lm": ("mlx-lm",)}
 
 Kind = Literal["module", "function", "class", "method", "property", "value"]
 ParameterKind = Literal["positional-only", "positional-or-keyword", "var-positional", "keyword-only", "var-keyword"]
@@ -130,6 +131,9 @@ class Surface:
 
     def members(self, scope: str) -> Iterable[str]:
         return self._scopes.get(scope, ())
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        return ((scope, member) for scope, members in self._scopes.items() for member in members)
 
     def runs(self, scope: str, member: str) -> list[Run]:
         runs = []
@@ -269,6 +273,24 @@ def known_modules(release: str | None = None) -> frozenset[str]:
 def versions(package: str) -> tuple[str, ...]:
     """The releases of "mlx" or "mlx-lm" that are known, oldest first."""
     return _surface(package).history.releases
+
+
+@cache
+def definitions(package: str, release: str) -> frozenset[str]:
+    """The public names of a release, each where it is defined: what a module merely imports is left out."""
+    found = set()
+    for surface in map(_surface, _FILES_OF[package]):
+        for scope, member in surface.names():
+            name = f"{scope}.{member}"
+            run = surface.run_at(scope, member, release)
+            if run is not None and run.kind != "alias" and "._" not in name:
+                found.add(name)
+    return frozenset(found)
+
+
+def deprecations(package: str) -> dict[str, str]:
+    """The names that the newest release deprecates, and what it says on use."""
+    return {name: text for file in _FILES_OF[package] for name, text in _surface(file).deprecated.items()}
 
 
 @cache
