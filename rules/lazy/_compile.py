@@ -13,6 +13,7 @@ from mlxlint.model.values import Name, Partial, Sequence, Tree, Value, constant
 from mlxlint.rule import Rule
 
 COMPILE = "mlx.core.compile"
+_OPTIONS = ("inputs", "outputs", "shapeless")
 RANDOM_STATE = "mlx.core.random.state"
 
 
@@ -68,7 +69,9 @@ def _stated(node: cst.Call, context: Context) -> dict[str, cst.BaseExpression] |
 
 
 def _options(call: cst.Call) -> dict[str, cst.BaseExpression]:
-    return {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+    """What `mx.compile`, or `partial` of it, is given besides the function."""
+    found = {name: arg.value for name, arg in zip(_OPTIONS, call.args[1:]) if arg.keyword is None and not arg.star}
+    return found | {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
 
 
 def decorates(node: cst.BaseExpression, context: Context) -> dict[str, cst.BaseExpression] | None:

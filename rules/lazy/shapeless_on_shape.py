@@ -5,18 +5,24 @@ from collections.abc import Iterator
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Array, as_array
+from mlxlint.model.values import UNKNOWN, Array, as_array, constant
 from mlxlint.rule import Evidence, Kind, Severity, agrees, differs
 
 from ._compile import Compiled, CompiledRule
+
+_MADE = frozenset({"zeros", "ones", "full"})
+_DIAGONAL = frozenset({"tril", "triu", "diag", "diagonal", "trace"})
+_KEPT = "`{what}` keeps the size of the first call: `{function}` is compiled with `shapeless=True`"
+_ATTENTION = "fast.scaled_dot_product_attention"
 
 
 class ShapelessOnShape(CompiledRule):
     """A function compiled with `shapeless=True` reads the shape of its input
 
     ## What it does
-    Finds `x.shape[i]`, `x.size` and `len(x)` of an argument in functions compiled with `shapeless=True`, except of
-    axes that a constant shape fixes.
+    Finds what depends on sizes in functions compiled with `shapeless=True`: `x.shape[i]`, `x.size` and `len(x)` of an
+    argument, except of the last axis, arrays made in the shape of one, negative indices, `tril`, `triu`, `diag`,
+    `trace`, `squeeze()` without an axis, and causal masks.
 
     ## PyTorch and MLX
     With `shapeless=True` the function is not traced again for another shape. Its Python code runs once: sizes that
@@ -62,6 +68,8 @@ class ShapelessOnShape(CompiledRule):
         parameters = {parameter.name.value for parameter in compiled.code.parameters}
         for node in _sizes(compiled.code.node, parameters, context):
             context.report(self, node, what=context.brief(node), function=compiled.code.name)
+        for node in _fixed(compiled.code.node, context):
+            context.report(self, node, template=_KEPT, what=context.brief(node), function=compiled.code.name)
 
     @staticmethod
     def repro() -> Evidence:
@@ -95,6 +103,40 @@ def _sizes(function: cst.FunctionDef | cst.Lambda, parameters: set[str], context
         elif isinstance(node, cst.Call) and context.callee(node) == "builtins.len" and node.args:
             if _is_parameter(node.args[0].value, parameters, context):
                 yield node
+
+
+def _fixed(function: cst.FunctionDef | cst.Lambda, context: Context) -> Iterator[cst.CSTNode]:
+    """Operations that keep the sizes of the first call without naming one."""
+    for node in context.walk(function.body):
+        if isinstance(node, cst.Call):
+            name = (context.callee(node) or "").removeprefix("mlx.core.array.").removeprefix("mlx.core.")
+            if name in _MADE and _is_shape(context.argument(node, 0, "shape"), context):
+                yield node
+            elif name in _DIAGONAL or (name == "squeeze" and not _has_axis(node, context)):
+                if context.value(node) is not UNKNOWN:
+                    yield node
+            elif name == _ATTENTION and constant(context.value(context.argument(node, None, "mask")), str) == "causal":
+                yield node
+        elif isinstance(node, cst.Subscript) and _counts_from_the_end(node) and context.array(node.value) is not None:
+            yield node
+
+
+def _is_shape(node: cst.BaseExpression | None, context: Context) -> bool:
+    is_shape = isinstance(node, cst.Attribute) and node.attr.value == "shape"
+    return is_shape and context.array(node.value) is not None
+
+
+def _has_axis(call: cst.Call, context: Context) -> bool:
+    is_method = (context.callee(call) or "").startswith("mlx.core.array.")
+    return context.argument(call, 0 if is_method else 1, "axis") is not None
+
+
+def _counts_from_the_end(node: cst.Subscript) -> bool:
+    """Whether the only index is a negative number: with several, the first call raises."""
+    index = node.slice[0].slice if len(node.slice) == 1 else None
+    value = index.value if isinstance(index, cst.Index) else None
+    is_negative = isinstance(value, cst.UnaryOperation) and isinstance(value.operator, cst.Minus)
+    return is_negative and isinstance(value.expression, cst.Integer)
 
 
 def _is_parameter(node: cst.BaseExpression, parameters: set[str], context: Context) -> bool:
