@@ -7,9 +7,10 @@ rule and check it holds ``[indices of runs, status, text]`` triples, equal resul
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,40 @@ def holds(code: str, target: str, records: Records | None = None) -> bool | None
         if "refuted" in statuses:
             return False
     return None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Successive releases on which one status was seen at one place; ``text`` is what the newest of them showed."""
+
+    place: str
+    releases: tuple[str, ...]
+    status: str
+    text: str
+
+
+def spans(entries: Mapping[Run, Seen], package: str) -> list[Span]:
+    """What was seen in some runs, place by place, oldest release first."""
+    by_place: dict[str, dict[str, Seen]] = {}
+    for run in sorted(entries, key=order):
+        version = run.version(package)
+        if version is not None:
+            by_place.setdefault(place(run), {})[version] = entries[run]
+    return [span for name in sorted(by_place) for span in _spans(name, by_place[name])]
+
+
+def _spans(name: str, by_release: Mapping[str, Seen]) -> Iterator[Span]:
+    in_order = sorted(by_release.items(), key=lambda entry: release(entry[0]))
+    for status, group in groupby(in_order, key=lambda entry: entry[1].status):
+        versions, seen = zip(*group, strict=True)
+        yield Span(name, versions, status, seen[-1].text)
+
+
+def place(run: Run) -> str:
+    return f"{run.platform.replace('-', ' ')}, {run.device}"
+
+
+def releases(versions: Iterable[str]) -> str:
+    """The first and the last of some releases, and how many they are."""
+    first, *others = versions
+    return f"{first} to {others[-1]} ({1 + len(others)} releases)" if others else first

@@ -6,13 +6,10 @@ generated part that is kept is the README's table of families: ``python -m mlxli
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +19,7 @@ from mlxlint.cli import cli
 from mlxlint.config import KEYS
 from mlxlint.dev.evidence_tables import cell, code, device_differences, evidence_table, runs_table, table
 from mlxlint.evidence import package_of
+from mlxlint.families import Family, families
 from mlxlint.registry import rules
 from mlxlint.rule import Rule
 from mlxlint.verify import mlx_lm_surface, mlx_surface
@@ -61,26 +59,6 @@ def pages() -> dict[str, str]:
 
 def page_of(rule: Rule) -> str:
     return f"rules/{rule.name}.md"
-
-
-@dataclass(frozen=True)
-class Family:
-    """Some rules on one subject, kept in one folder."""
-
-    code: str  # MLX1xx
-    subject: str
-    folder: str
-    rules: list[Rule]
-
-
-def families() -> list[Family]:
-    """All families that have rules, each as its package says: "MLX1xx: indexing, copies and in-place updates."."""
-    found = []
-    for package, group in groupby(rules().values(), lambda rule: type(rule).__module__.rpartition(".")[0]):
-        stated = (importlib.import_module(package).__doc__ or "").strip().rstrip(".")
-        code, _, subject = stated.partition(": ")
-        found.append(Family(code, subject, package.rpartition(".")[2], list(group)))
-    return found
 
 
 def family_table(link: Callable[[Family], str]) -> str:
