@@ -11,6 +11,7 @@ import libcst as cst
 from mlxlint.model import explain, tree
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
+from mlxlint.model.port import Sign, in_text
 from mlxlint.model.values import UNKNOWN, Array, Class, Function, Instance, Module, Name, Partial, Value, as_array
 from mlxlint.rule import Confidence, InsertStatement, Literal, NodeFix, Report, Rule, Severity
 from mlxlint.target import NEWEST, Target
@@ -19,6 +20,7 @@ N = TypeVar("N", bound=cst.CSTNode)
 T = TypeVar("T")
 _CONFIDENCES = (Confidence.POSSIBLE, Confidence.LIKELY, Confidence.CERTAIN)
 _SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
+_FUNCTIONS = (cst.FunctionDef, cst.Lambda)
 
 
 class Context:
@@ -30,11 +32,13 @@ class Context:
         survey: Callable[[FunctionCode], None] = lambda code: None,
         target_mlx: Target = NEWEST,
         target_mlx_lm: Target = NEWEST,
+        around: Callable[[], Sign | None] = lambda: None,
     ) -> None:
         self.module = module
         self.target_mlx = target_mlx
         self.target_mlx_lm = target_mlx_lm
         self._survey = survey
+        self._around = around
         self.tree = module.tree
         self.reports: list[Report] = []
         self._shared: dict[tuple[object, cst.CSTNode], Any] = {}
@@ -160,6 +164,11 @@ class Context:
         found = {v.name.partition(".")[0] for v in self.module.env.values() if isinstance(v, (Module, Name))}
         return frozenset(found - {"builtins"})
 
+    @cached_property
+    def port(self) -> Sign | None:
+        """What shows, in the file or in those around it, that it is a port: that PyTorch's behaviour is meant."""
+        return in_text(self.module.text) or self._around()
+
     def shared(self, make: Callable[[cst.CSTNode, Context], T], node: cst.CSTNode) -> T:
         """``make(node, self)``, made once for all rules that ask for it."""
         key = (make, node)
@@ -190,14 +199,14 @@ class Context:
         for ancestor in self.ancestors(node):
             if isinstance(ancestor, kinds):
                 return ancestor
-            if within_function and isinstance(ancestor, _SCOPES):
+            if within_function and type(ancestor) in _SCOPES:
                 return None
         return None
 
     def enclosing_function(self, node: cst.CSTNode) -> FunctionCode | None:
         for ancestor in self.ancestors(node):
-            if isinstance(ancestor, (cst.FunctionDef, cst.Lambda)):
-                return self.module.functions.get(ancestor)
+            if type(ancestor) in _FUNCTIONS:
+                return self.module.functions.get(ancestor)  # type: ignore[call-overload, no-any-return]
         return None
 
     def enclosing_class(self, node: cst.CSTNode) -> ClassCode | None:
@@ -219,6 +228,14 @@ class Context:
         """A node and all below it, in source order."""
         return tree.walk(node, () if into_functions else _SCOPES)
 
+    def nodes(self, root: cst.CSTNode, kind: type[N]) -> Sequence[N]:
+        """All nodes of exactly one class in a node, in source order; not those in functions and classes inside it.
+
+        The nodes are sorted by class once for all who ask for those of the same root.
+        """
+        found: Sequence[N] = self.shared(_by_class, root).get(kind, ())
+        return found
+
     def calls(self, node: cst.CSTNode, through: bool = True) -> Iterator[tuple[cst.Call, Value, ModuleCode]]:
         """Every call below a node and, ``through`` the project's functions, below what these call: with what is called.
 
@@ -229,7 +246,7 @@ class Context:
         while stack:
             root, module = stack.pop()
             for found in tree.walk(root, _SCOPES):
-                if isinstance(found, cst.Call):
+                if type(found) is cst.Call:
                     value = module.calls.get(found, UNKNOWN)
                     yield found, value, module
                     code = self.function(value) if through else None
@@ -286,11 +303,34 @@ class Context:
         parameters = None if rule.repro is None else dict(repro or {})
         self.reports.append(Report(rule, node, message, severity or rule.severity, surety, reasons, fix, parameters))
 
+    def report_default(
+        self, rule: Rule, node: cst.CSTNode, *, sign: Sign | None = None, template: str | None = None, **how: Any
+    ) -> None:
+        """Report that something differs from PyTorch which is no bug in itself: another default, another definition.
+
+        It is a warning where something shows that PyTorch's is meant, and the message says what; else it is a note.
+
+        Args:
+            sign: what the very place shows; default: what the file or the project does.
+            how: as for :meth:`report`.
+        """
+        found = sign or self.port
+        clause = "" if found is None else f" ({found.clause})"
+        severity = Severity.INFO if found is None else Severity.WARNING
+        self.report(rule, node, template=(template or rule.message) + "{port}", port=clause, severity=severity, **how)
+
     def _reason(self, node: cst.CSTNode, value: Value) -> tuple[str, cst.CSTNode | None]:
         source = explain.origin(value)
         text = f"`{self.brief(node)}` is {explain.kind(value)}" + (f": {source}" if source else "")
         origin = (as_array(value) or value).node
         return text, origin if origin is not None and origin in self.parents else None
+
+
+def _by_class(root: cst.CSTNode, context: Context) -> dict[type[cst.CSTNode], list[Any]]:
+    found: dict[type[cst.CSTNode], list[Any]] = {}
+    for node in context.walk(root):
+        found.setdefault(type(node), []).append(node)
+    return found
 
 
 def _callee(value: Value) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -70,15 +70,20 @@ class Analysis:
         self.target_mlx_lm = target("mlx-lm", target_mlx_lm)
         self.project = Project(search)
         self.hooks: dict[type[cst.CSTNode], list[Hook]] = {}
-        self.call_hooks: dict[str, list[Hook]] = {}
+        self.keyed_hooks: dict[type[cst.CSTNode], dict[Hashable, list[Hook]]] = {kind: {} for kind in _KEYS}
         for rule in filter(self._holds, rules):
+            wanted = {cst.Call: rule.calls, cst.Attribute: rule.attributes, cst.Assign: rule.targets}
             for kind, method in rule.hooks().items():
                 hook = (rule, getattr(rule, method))
-                if kind is cst.Call and rule.calls is not None:
-                    for name in rule.calls:
-                        self.call_hooks.setdefault(name, []).append(hook)
-                else:
+                keys = wanted.get(kind)
+                if keys is None:
                     self.hooks.setdefault(kind, []).append(hook)
+                for key in keys or ():
+                    self.keyed_hooks[kind].setdefault(key, []).append(hook)
+
+    def forget(self) -> None:
+        """Let go of the trees and values of all files seen."""
+        self.project = Project((), self.project.finder)
 
     def _holds(self, rule: Rule) -> bool:
         of_mlx_lm = package_of(rule.code) == "mlx-lm"
@@ -102,7 +107,8 @@ class Analysis:
             raise
         except Exception as error:  # an engine bug must not cost the other files
             return [_internal_error(source, "the engine", error)]
-        context = Context(module, self.project.interpreter.survey, self.target_mlx, self.target_mlx_lm)
+        survey, around = self.project.interpreter.survey, lambda: self.project.port(module)
+        context = Context(module, survey, self.target_mlx, self.target_mlx_lm, around)
         broken = self._visit(context, source)
         kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
         return [*broken, *_findings(context, kept, source)]
@@ -110,7 +116,9 @@ class Analysis:
     def _visit(self, context: Context, source: Source) -> list[Finding]:
         broken: list[Finding] = []
         for node in (context.tree, *context.module.values):
-            for rule, visit in self._hooks_for(node, context):
+            kind = type(node)
+            hooks = self._hooks_by_key(node, context) if kind in _KEYS else self.hooks.get(kind, ())
+            for rule, visit in hooks:
                 try:
                     visit(node, context)
                 except RecursionError:
@@ -119,15 +127,34 @@ class Analysis:
                     broken.append(_internal_error(source, f"{rule.code} ({rule.name})", error))
         return list({f.message: f for f in broken}.values())
 
-    def _hooks_for(self, node: cst.CSTNode, context: Context) -> Sequence[Hook]:
-        hooks: Sequence[Hook] = self.hooks.get(type(node), ())
-        if type(node) is cst.Call:
-            callee = context.callee(node)
-            if callee is not None:
-                named = self.call_hooks.get(callee.rpartition(".")[2])
-                if named is not None:
-                    return [*hooks, *named]
+    def _hooks_by_key(self, node: cst.CSTNode, context: Context) -> Sequence[Hook]:
+        kind = type(node)
+        keyed, hooks = self.keyed_hooks[kind], self.hooks.get(kind, ())
+        for key in _KEYS[kind](node, context):
+            if key in keyed:
+                hooks = [*hooks, *keyed[key]]
         return hooks
+
+
+def _callee_keys(node: cst.Call, context: Context) -> Sequence[str]:
+    callee = context.callee(node)
+    known = [] if callee is None else [callee.rpartition(".")[2], callee.partition(".")[0] + ".*"]
+    return [*known, "." + node.func.attr.value] if isinstance(node.func, cst.Attribute) else known
+
+
+def _attribute_keys(node: cst.Attribute, context: Context) -> Sequence[str]:
+    return (node.attr.value,)
+
+
+def _target_keys(node: cst.Assign, context: Context) -> Collection[type[cst.CSTNode]]:
+    return {type(target.target) for target in node.targets}
+
+
+_KEYS: dict[type[cst.CSTNode], Callable[[Any, Context], Collection[Hashable]]] = {
+    cst.Call: _callee_keys,
+    cst.Attribute: _attribute_keys,
+    cst.Assign: _target_keys,
+}
 
 
 def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[Finding]:

@@ -89,9 +89,12 @@ class Calls(Machine):
         for name, value in bound.items():
             if value is not UNKNOWN:
                 env[name] = value
+        first = code.recorded is None and code.seen_at_analysis < 0
+        if first:
+            code.recorded = dict(env)
         self.depth += 1
         try:
-            result = self.activate(code, env, recording=False)
+            result = self.activate(code, env, recording=first)
         finally:
             self.depth -= 1
         if code.node and isinstance(code.node, cst.FunctionDef) and code.node.asynchronous is not None:
@@ -217,7 +220,8 @@ class Calls(Machine):
         if name in WRAPPERS:
             return self.wrap(name, args, node)
         if name.startswith(("copy.copy", "copy.deepcopy")):
-            return args.get(0)
+            copied = args.get(0)
+            return produced(copied.with_(op=None), name, node) if isinstance(copied, Array) else copied
         if name.startswith(("math.", "time.")):
             return Scalar("int" if name in ("math.ceil", "math.floor", "math.prod", "math.gcd") else "float")
         if name in ("json.dumps", "os.path.join"):
@@ -278,7 +282,7 @@ class Calls(Machine):
                 if isinstance(inner, (Function, Partial))
                 else Partial("functools.partial", Name("builtins.staticmethod"), node=node)
             )
-        if inner is UNKNOWN:
+        if inner is UNKNOWN and not (name == "mlx.nn.value_and_grad" and args.has(index, "fn")):
             return (
                 UNKNOWN
                 if args.positional or name == "functools.partial"

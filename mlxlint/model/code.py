@@ -56,6 +56,7 @@ class FunctionCode:
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
         self.running = 0
         self.surveyed = False
+        self.recorded: Env | None = None  # the parameters with which the values on record were computed
         self.is_generator = False  # known once its body has been run
 
     @property
@@ -102,19 +103,30 @@ class ClassCode:
         self.node = node
         self.module = module
         self.name = node.name.value
-        self.bases: list[Value] = []
         self.decorators: list[Value] = []
         self.body: Env = {}  # methods and class attributes
         self.fields: Env = {}  # annotated names of the class body, in order
         self.attributes: Env = {}  # self.x = ...
         self.initialised = False
+        self.qualified = f"{module.name}.{self.name}"
+        self._bases: list[Value] = []
+        self._ancestry: tuple[list[ClassCode], list[str]] | None = None
 
     @property
-    def qualified(self) -> str:
-        return f"{self.module.name}.{self.name}"
+    def bases(self) -> list[Value]:
+        return self._bases
+
+    @bases.setter
+    def bases(self, bases: list[Value]) -> None:
+        self._bases, self._ancestry = bases, None
 
     def ancestry(self) -> tuple[list[ClassCode], list[str]]:
         """The project's classes in lookup order, this one first, and the names of the outside classes they rest on."""
+        if self._ancestry is None:
+            self._ancestry = self._find_ancestry()
+        return self._ancestry
+
+    def _find_ancestry(self) -> tuple[list[ClassCode], list[str]]:
         own: list[ClassCode] = []
         outside: list[str] = []
         stack: list[Value] = [Class(self)]

@@ -18,7 +18,7 @@ from mlxlint.model.code import Env, FunctionCode, ModuleCode
 from mlxlint.model.expressions import Expressions
 from mlxlint.model.machine import Frame, refine
 from mlxlint.model.narrowing import Narrowing
-from mlxlint.model.statements import Statements
+from mlxlint.model.statements import Statements, same_env
 from mlxlint.model.values import (
     LIKELY,
     NONE,
@@ -84,10 +84,14 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
 
     def _record(self, code: FunctionCode) -> None:
         code.seen_at_analysis = code.seen_calls
+        parameters = self.generic_parameters(code)
+        if code.recorded is not None and same_env(code.recorded, parameters):
+            return  # the only call seen has shown it
+        code.recorded = dict(parameters)
         # Run for its callers' arguments one by one, it has shown what it passes on; their join would mix them.
         self.seeing = not code.returns
         try:
-            self.activate(code, self.generic_parameters(code), recording=True)
+            self.activate(code, parameters, recording=True)
         finally:
             self.seeing = True
 

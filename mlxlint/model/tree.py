@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
-from collections.abc import Iterator
-from functools import cache
+import typing
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import libcst as cst
 
@@ -36,39 +38,56 @@ _TRIVIA = (
 )
 
 
-@cache
-def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    return tuple(f.name for f in dataclasses.fields(kind) if not f.name.startswith(_TRIVIA))
+Reader = Callable[[Any], list[cst.CSTNode]]
 
 
-_NO_NODE = frozenset(
-    {str, bool, type(None), int, cst.MaybeSentinel}
-)  # what fields hold besides nodes and sequences of them
+class _Readers(dict[type, Reader]):
+    """For each class of node the function that lists its children, written from the class's fields when first asked.
+
+    Fields hold no nodes, always a node, always a sequence of nodes, or must be looked at.
+    """
+
+    def __missing__(self, kind: type) -> Reader:
+        lines = []
+        for field in dataclasses.fields(kind):
+            if field.name.startswith(_TRIVIA) or field.type in _NO_NODE:
+                continue
+            if isinstance(field.type, type) and issubclass(field.type, cst.CSTNode):
+                lines.append(f"found.append(node.{field.name})")
+            elif typing.get_origin(field.type) is collections.abc.Sequence:
+                lines.append(f"found += node.{field.name}")
+            else:
+                lines.append(f"value = node.{field.name}; kind = type(value)")
+                lines.append("if kind is tuple or kind is list: found += value")
+                lines.append("elif kind not in no_node: found.append(value)")
+        body = "\n ".join(["found = []", *lines, "return found"])
+        names: dict[str, Any] = {"no_node": _NO_NODE}
+        exec(f"def read(node):\n {body}", names)
+        reader: Reader = self.setdefault(kind, names["read"])
+        return reader
+
+
+_NO_NODE = frozenset({str, bool, type(None), int, cst.MaybeSentinel})  # what fields hold besides nodes
+_readers = _Readers()
 
 
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """The nodes directly below, whitespace and punctuation left out, in source order."""
-    found: list[cst.CSTNode] = []
-    for name in _fields(type(node)):
-        value = getattr(node, name)
-        kind = type(value)  # isinstance() on LibCST's abstract classes costs ten times as much
-        if kind is tuple or kind is list:
-            found += [item for item in value if type(item) not in _NO_NODE]
-        elif kind not in _NO_NODE:
-            found.append(value)
-    return found
+    return _readers[type(node)](node)
 
 
-def walk(node: cst.CSTNode, stop: tuple[type[cst.CSTNode], ...] = ()) -> Iterator[cst.CSTNode]:
+def walk(node: cst.CSTNode, stop: Collection[type[cst.CSTNode]] = ()) -> Iterator[cst.CSTNode]:
     """A node and all below it in source order; not below nodes of exactly the types ``stop``, the root excepted."""
     stack = [node]
     while stack:
         current = stack.pop()
         yield current
-        if current is node or type(current) not in stop:
-            below = children(current)
-            below.reverse()
-            stack += below
+        kind = type(current)
+        if kind not in stop or current is node:
+            below = _readers[kind](current)
+            if below:
+                below.reverse()
+                stack += below
 
 
 def parents(root: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:
@@ -77,19 +96,20 @@ def parents(root: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:
     stack = [root]
     while stack:
         node = stack.pop()
-        for child in children(node):
+        below = _readers[type(node)](node)
+        for child in below:
             found[child] = node
-            stack.append(child)
+        stack += below
     return found
 
 
 def dotted(node: cst.CSTNode | None) -> str | None:
     """``a.b.c`` as text when the expression is nothing but names and dots."""
     parts = []
-    while isinstance(node, cst.Attribute):
+    while type(node) is cst.Attribute:
         parts.append(node.attr.value)
         node = node.value
-    if not isinstance(node, cst.Name):
+    if type(node) is not cst.Name:
         return None
     return ".".join([node.value, *reversed(parts)])
 

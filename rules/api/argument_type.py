@@ -56,6 +56,7 @@ class ArgumentType(Rule):
         "randint-bound", "split-by-size", "numpy-left-operand", "nested-parameters-saved",
         "mlx-given-foreign-array", "device-by-name", "memory-limit-in-bytes",
     )  # fmt: skip
+    calls = frozenset({"mlx.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

@@ -48,6 +48,7 @@ class CalledProperty(Rule):
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
     message = "`{name}` of an MLX array is a property, not a method{instead}"
+    calls = frozenset("." + name for name in PROPERTIES)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not isinstance(node.func, cst.Attribute):

@@ -53,6 +53,7 @@ class ForeignDtype(Rule):
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
     message = "`{given}` is no dtype of MLX{instead}"
+    calls = frozenset({"mlx.*", "mlx_lm.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

@@ -50,6 +50,7 @@ class SplitBySize(Rule):
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
     message = "`split` takes {takes}, and this makes {makes}, not {names}"
+    targets = frozenset({cst.Tuple, cst.List})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

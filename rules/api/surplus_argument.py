@@ -46,6 +46,7 @@ class SurplusArgument(Rule):
     severity = Severity.ERROR
     message = "`{callee}` takes at most {most} positional arguments, not {given}"
     yields_to = ("shape-as-arguments", "transpose-of-two-axes", "view-as-reshape", "randint-bound")
+    calls = frozenset({"mlx.*", "mlx_lm.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         given = len(ArgumentNodes(node).positional)

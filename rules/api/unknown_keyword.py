@@ -48,6 +48,7 @@ class UnknownKeyword(Rule):
     severity = Severity.ERROR
     message = "`{callee}` takes no keyword `{keyword}`{nearest}"
     yields_to = ("unsupported-layer-option", "optimizer-given-parameters")
+    calls = frozenset({"mlx.*", "mlx_lm.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):

@@ -53,6 +53,7 @@ class UnknownOption(Rule):
     severity = Severity.ERROR
     message = '`{callee}` knows no {parameter} "{word}", but {known}'
     yields_to = ("unsupported-layer-option",)
+    calls = frozenset({"mlx.*", "mlx_lm.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

@@ -52,6 +52,7 @@ class DeviceByName(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{function}` takes `mx.cpu`, `mx.gpu` or a stream, and `{given}` is {kind_}"
+    calls = frozenset({"mlx.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

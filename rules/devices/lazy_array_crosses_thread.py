@@ -69,6 +69,7 @@ class LazyArrayCrossesThread(Rule):
     kind = Kind.CRASH
     severity = Severity.WARNING
     message = "`{function}` returns an array that its thread has not evaluated: another thread cannot"
+    calls = frozenset({"Thread", *("." + name for name in _POOLED)})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

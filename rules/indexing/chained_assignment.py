@@ -46,6 +46,7 @@ class ChainedAssignment(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{copy}` is a new array in MLX: the assignment changes it and is lost, `{source}` stays as it was"
+    targets = frozenset({cst.Subscript})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:

@@ -44,6 +44,7 @@ class DtypeOfUpdate(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{array}` is of {dtype}: {effect}"
+    targets = frozenset({cst.Subscript})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         value = _dtype(context.value(node.value))

@@ -49,6 +49,7 @@ class IntegerMaskIndex(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{mask}` is a mask cast to {dtype}: as an index it means positions 0 and 1"
+    targets = frozenset({cst.Subscript})
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         self._check(node, context)

@@ -46,6 +46,7 @@ class MaskAssignment(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{target}`: {problem}"
+    targets = frozenset({cst.Subscript})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:

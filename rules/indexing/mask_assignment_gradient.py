@@ -74,6 +74,7 @@ class MaskAssignmentGradient(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{target}` has no gradient in MLX: its mask depends on `{array}` itself"
+    targets = frozenset({cst.Subscript})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

@@ -53,6 +53,7 @@ class MemoryViewOfArray(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "{problem}"
+    targets = frozenset({cst.Subscript})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         self._check(node, context)

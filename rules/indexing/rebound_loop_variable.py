@@ -51,7 +51,7 @@ class ReboundLoopVariable(Rule):
         if not isinstance(node.body, (cst.IndentedBlock, cst.SimpleStatementSuite)):
             return
         names = {n.value for n in walk(node.target) if isinstance(n, cst.Name)}
-        assignments = [n for n in context.walk(node.body) if isinstance(n, cst.Assign) and _bound_name(n) in names]
+        assignments = [n for n in context.nodes(node.body, cst.Assign) if _bound_name(n) in names]
         for assign in assignments:
             name = assign.targets[0].target
             if (

@@ -61,6 +61,7 @@ class SharedArrayUpdate(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{name}` and `{other}` are one array: this changes `{other}` as well, which is used further on"
+    targets = frozenset({cst.Subscript})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         target = node.target.value if isinstance(node.target, cst.Subscript) else node.target

@@ -50,6 +50,7 @@ class StaleAfterWrite(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{derived}` keeps the values that `{source}` had before this write; in PyTorch it is a view"
+    targets = frozenset({cst.Subscript})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         self._check(node, context)

@@ -64,6 +64,7 @@ class UnsupportedIndex(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{array}` is indexed with {what} (`{index}`), which MLX does not take"
+    targets = frozenset({cst.Subscript})
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         self._check(node, False, context)

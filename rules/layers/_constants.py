@@ -91,8 +91,10 @@ def _strings(node: cst.CSTNode) -> set[object]:
 
 def is_frozen(name: str, owner: ClassCode) -> bool:
     """Whether a class freezes itself wholly, or the attribute by its name, or says itself what is trained."""
+    if not any(word in owner.module.text for word in ("freeze", "parameters(")):
+        return False
     for node in tree.walk(owner.node.body):
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "freeze":
+        if isinstance(node, cst.Call) and tree.dotted(node.func) == "self.freeze":
             keys = next((a.value for a in node.args if a.keyword is not None and a.keyword.value == "keys"), None)
             if keys is None or name in _strings(keys):
                 return True

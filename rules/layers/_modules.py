@@ -8,7 +8,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.code import ClassCode
+from mlxlint.model.code import ClassCode, FunctionCode
 from mlxlint.model.values import Array, Class, Dict, Instance, Name, Sequence, Value, members
 from mlxlint.rule import Replace
 
@@ -84,21 +84,21 @@ def constructs_module(node: cst.CSTNode, context: Context) -> bool:
 
 def stored_on_self(node: Store, context: Context, method: str | None = "__init__") -> Iterator[tuple[str, ClassCode]]:
     """Attribute name and class for each ``self.name = …`` of a module's method (``method`` None: any)."""
+    for name, owner, function in context.shared(_stored, node):
+        if method is None or function.name == method:
+            yield name, owner
+
+
+def _stored(node: cst.CSTNode, context: Context) -> list[tuple[str, ClassCode, FunctionCode]]:
+    assert isinstance(node, (cst.Assign, cst.AnnAssign))
     targets = [t.target for t in node.targets] if isinstance(node, cst.Assign) else [node.target]
-    for target in targets:
-        if not (isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name)):
-            continue
-        function = context.enclosing_function(node)
-        owner = None if function is None else function.owner
-        if (
-            function is None
-            or owner is None
-            or not owner.is_mlx_module
-            or (method is not None and function.name != method)
-        ):
-            continue
-        if function.positional and function.positional[0].name.value == target.value.value:
-            yield target.attr.value, owner
+    dotted = [t for t in targets if isinstance(t, cst.Attribute) and isinstance(t.value, cst.Name)]
+    function = context.enclosing_function(node) if dotted else None
+    owner = None if function is None else function.owner
+    if function is None or owner is None or not function.positional or not owner.is_mlx_module:
+        return []
+    receiver = function.positional[0].name.value
+    return [(t.attr.value, owner, function) for t in dotted if t.value.value == receiver]  # type: ignore[attr-defined]
 
 
 def is_method_of_module(node: cst.CSTNode, context: Context, *names: str) -> bool:

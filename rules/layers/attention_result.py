@@ -53,6 +53,7 @@ class AttentionResult(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`nn.MultiHeadAttention` returns the output alone: {what}"
+    targets = frozenset({cst.Tuple, cst.List})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

@@ -55,6 +55,7 @@ class ChannelsFirstShape(Rule):
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
     message = "`{array}` is channels-last (batch, height, width, channels), and its shape is read as channels-first"
+    targets = frozenset({cst.Tuple, cst.List})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

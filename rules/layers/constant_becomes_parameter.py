@@ -70,6 +70,7 @@ class ConstantBecomesParameter(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{attribute}` is a fixed array in a public attribute: MLX trains, saves and loads it as a parameter"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         self._check(node, context)

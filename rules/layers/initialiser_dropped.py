@@ -47,13 +47,14 @@ class InitialiserDropped(Rule):
     fixable = Fixable.SOMETIMES
     message = "the initialiser returns a new array, which is thrown away: `{array}` keeps its values"
 
-    def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if len(node.args) == 0 or not context.is_dropped(node):
+    def visit_Expr(self, node: cst.Expr, context: Context) -> None:
+        call = node.value
+        if not isinstance(call, cst.Call) or not call.args:
             return
-        callee = context.callee(node)
+        callee = context.callee(call)
         if callee is not None and callee.startswith(PREFIX) and callee.endswith("()"):
-            given = node.args[0].value
-            context.report(self, node, fix=_assigned(node, given, context), array=context.brief(given))
+            given = call.args[0].value
+            context.report(self, call, fix=_assigned(call, given, context), array=context.brief(given))
 
     @staticmethod
     def repro() -> Evidence:

@@ -63,6 +63,7 @@ class IntegerParameter(Rule):
     kind = Kind.CRASH
     severity = Severity.WARNING
     message = "`{attribute}` is {what} in a public attribute: MLX treats it as a trainable parameter"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         self._check(node, context)

@@ -50,6 +50,7 @@ class ModuleCompared(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "modules are compared by their contents here: {instead}"
+    calls = frozenset("." + name for name in _SEARCHES)
 
     def visit_Comparison(self, node: cst.Comparison, context: Context) -> None:
         if len(node.comparisons) != 1 or not is_module(context.value(node.left)):

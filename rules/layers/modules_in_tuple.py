@@ -62,6 +62,7 @@ class ModulesInTuple(Rule):
         "`{attribute}` keeps {what} in a {kind}, which `parameters()` does not enter: they are never loaded, "
         "trained or saved"
     )
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         self._check(node, context)

@@ -46,8 +46,9 @@ class ParametersTreeWritten(Rule):
     code = "MLX361"
     kind = Kind.SILENT
     severity = Severity.ERROR
-    calls = frozenset({"update"})
     message = "`{tree}` is a new dict: what is stored in it does not reach the model"
+    targets = frozenset({cst.Subscript})
+    calls = frozenset({".update"})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:

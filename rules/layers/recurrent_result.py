@@ -58,6 +58,7 @@ class RecurrentResult(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "{what}"
+    targets = frozenset({cst.Tuple, cst.List})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

@@ -47,6 +47,7 @@ class RequiresGradOnModule(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`requires_grad` on the module `{module}` has no effect: its parameters are trained as before"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

@@ -64,6 +64,7 @@ class ReservedAttributeName(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{name}` is {what} of every MLX module: this assignment raises"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:

@@ -60,6 +60,7 @@ class SubmoduleUnderUnderscore(Rule):
         "`{attribute}` begins with an underscore: its layers are left out of `parameters()`, and are never "
         "loaded, trained or saved"
     )
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         self._check(node, context)

@@ -51,6 +51,7 @@ class UnsupportedLayerOption(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`nn.{layer}` does not take `{argument}={value}`: {remedy}"
+    calls = frozenset({"mlx.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)

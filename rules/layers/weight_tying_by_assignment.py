@@ -59,6 +59,7 @@ class WeightTyingByAssignment(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{target}` and `{source}` share an array only until the first update: assignment does not tie weights"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target, source = node.targets[0].target, node.value

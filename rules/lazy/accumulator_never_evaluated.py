@@ -76,6 +76,8 @@ class AccumulatorNeverEvaluated(Rule):
         if code is None or code.owner is None or code.name.startswith("__") or code.owner.is_mlx_module:
             return
         body = context.shared(Body, node.body)
+        if not _binds_tree(body):
+            return
         if not any(path.startswith("self.") and body.feeds_itself(path) for path in body.dependencies):
             return
         for statement, path, source in body.carried(directly=True):
@@ -102,6 +104,8 @@ class AccumulatorNeverEvaluated(Rule):
 
     def _check_loop(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
+        if not _binds_tree(body):
+            return
         carried = [
             (s, p, v) for s, p, v in body.carried(directly=True) if isinstance(s, cst.Assign) and _is_sum(v, context)
         ]
@@ -140,6 +144,11 @@ class AccumulatorNeverEvaluated(Rule):
             shown(kept > steps, f"after {steps} steps: a graph of {kept} edges"),
             shown(evaluated < 3, f"{evaluated} edges"),
         )
+
+
+def _binds_tree(body: Body) -> bool:
+    """Whether there is anything to look at: the cheapest question, asked of every loop."""
+    return any(_is_tree(body.context.value(node.value)) for node in body.of(cst.Assign))
 
 
 def _is_tree(value: Value) -> bool:

@@ -129,12 +129,8 @@ def _evaluated(statement: cst.CSTNode, source: cst.BaseExpression, context: Cont
 def _losses(body: Body) -> set[str]:
     """The names that hold the value of a differentiated function."""
     found: set[str] = set()
-    for node in body.nodes:
-        if (
-            isinstance(node, cst.Assign)
-            and isinstance(node.value, cst.Call)
-            and is_gradient_call(body.context.called(node.value))
-        ):
+    for node in body.of(cst.Assign):
+        if isinstance(node.value, cst.Call) and is_gradient_call(body.context.called(node.value)):
             target = node.targets[0].target
             if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == 2:
                 found |= paths(target.elements[0].value)

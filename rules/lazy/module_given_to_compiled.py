@@ -49,6 +49,7 @@ class ModuleGivenToCompiled(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "a compiled function takes trees of arrays, `{given}` is {what}"
+    calls = frozenset({"compile"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

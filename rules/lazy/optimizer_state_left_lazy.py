@@ -73,7 +73,7 @@ class OptimizerStateLeftLazy(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
-        own = [node for node in body.nodes if isinstance(node, cst.Call)]
+        own = body.of(cst.Call)
         updates = [node for node in own if is_update(context.called(node)) and len(node.args) == 2]
         evaluations = [node for node in own if context.callee(node) == "mlx.core.eval" and node.args]
         if len(updates) != 1 or len(evaluations) != 1 or is_short(loop, context) or body.yields:

@@ -77,7 +77,7 @@ class TrainingLoopNeverEvaluated(Rule):
         self._check(node, context)
 
     def _check(self, loop: Loop, context: Context) -> None:
-        if not TRAINING.search(context.module.text):
+        if not context.shared(_trains, context.tree):
             return
         body = context.shared(Body, loop_body(loop))
         if not body.updates or is_short(loop, context) or body.yields or body.evaluates() or self._inner(body):
@@ -117,6 +117,10 @@ class TrainingLoopNeverEvaluated(Rule):
             shown(kept > steps, f"after {steps} steps the weight hangs on a graph of {kept} edges"),
             shown(evaluated < 3, f"{evaluated} edges"),
         )
+
+
+def _trains(module: cst.CSTNode, context: Context) -> bool:
+    return TRAINING.search(context.module.text) is not None
 
 
 def _fix(update: cst.Call, context: Context) -> NodeFix | None:

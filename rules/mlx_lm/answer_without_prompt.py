@@ -99,8 +99,8 @@ def _assigned(name: cst.Name, context: Context) -> cst.CSTNode | None:
     body: cst.CSTNode = context.tree if function is None else function.body
     given = [
         node.value
-        for node in context.walk(body)
-        if isinstance(node, cst.Assign) and any(dotted(target.target) == name.value for target in node.targets)
+        for node in context.nodes(body, cst.Assign)
+        if any(dotted(target.target) == name.value for target in node.targets)
     ]
     calls = [value for value in given if isinstance(value, cst.Call) and context.callee(value) == GENERATE]
     return calls[0] if len(calls) == 1 else None

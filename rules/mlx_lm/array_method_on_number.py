@@ -58,6 +58,7 @@ class ArrayMethodOnNumber(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{number}` is a Python `{type}`, which has no `{method}`"
+    attributes = _METHODS
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         if node.attr.value not in _METHODS:

@@ -69,5 +69,6 @@ class LoadedPairAsModel(Rule):
 
 
 def _is_pair(value: Value) -> bool:
-    items = value.items if isinstance(value, Sequence) and value.kind == "tuple" else None
-    return bool(items) and is_model((items or (value,))[0])
+    if type(value) is not Sequence or value.kind != "tuple" or not value.items:
+        return False
+    return is_model(value.items[0])

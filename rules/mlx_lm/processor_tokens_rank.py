@@ -63,6 +63,7 @@ class ProcessorTokensRank(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "a logits processor gets its tokens as an array of one axis: `{use}` asks for another"
+    targets = frozenset({cst.Tuple, cst.List})
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         if _is_tokens(node.value, context) and sum(map(_takes_axis, node.slice)) > 1:

@@ -59,6 +59,7 @@ class ResponseAsText(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     calls = frozenset({"join", "print", "write", "len", "zip", "enumerate", "list"})
+    attributes = frozenset(dir(str))
     message = "`{response}` is a `{type}`, not text: take its `{part}`"
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
@@ -78,7 +79,7 @@ class ResponseAsText(Rule):
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node.value)
-        if is_response(value) and node.attr.value not in api.members(RESPONSE) and hasattr(str, node.attr.value):
+        if is_response(value) and node.attr.value not in api.members(RESPONSE):
             self._report(node.value, context)
 
     def visit_For(self, node: cst.For, context: Context) -> None:

@@ -77,6 +77,7 @@ class TransformersModelMember(Rule):
     severity = Severity.ERROR
     calls = frozenset({"__call__"})
     message = "a model of MLX-LM has no `{name}`: {instead}"
+    attributes = frozenset(_MEMBERS)
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         name = node.attr.value

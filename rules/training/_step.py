@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence as Listed
 from functools import cached_property
+from typing import TypeVar
 
 import libcst as cst
 
@@ -33,6 +35,7 @@ from mlxlint.model.values import (
 from ._gradients import TRANSFORMS, is_module
 from ._optimizers import as_optimizer
 
+N = TypeVar("N", bound=cst.CSTNode)
 Loop = cst.For | cst.While | cst.ListComp | cst.GeneratorExp | cst.SetComp | cst.DictComp
 SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 EVAL = frozenset({"mlx.core.eval", "mlx.core.async_eval"})
@@ -80,7 +83,7 @@ def paths(node: cst.CSTNode) -> set[str]:
     """Every name and dotted name in an expression, and what these begin with: ``self.model.state``, ``self.model``."""
     found: set[str] = set()
     for part in tree.walk(node):
-        if isinstance(part, (cst.Name, cst.Attribute)):
+        if type(part) is cst.Name or type(part) is cst.Attribute:
             path = tree.dotted(part)
             if path is not None and path != "self":
                 found.add(path)
@@ -173,6 +176,10 @@ class Body:
     def nodes(self) -> list[cst.CSTNode]:
         return list(tree.walk(self.node, SCOPES))
 
+    def of(self, kind: type[N]) -> Listed[N]:
+        """The nodes of exactly one class, in source order."""
+        return self.context.nodes(self.node, kind)
+
     @cached_property
     def calls(self) -> list[tuple[cst.Call, Value, ModuleCode]]:
         """The calls in the body and in the project's functions called from there."""
@@ -184,14 +191,12 @@ class Body:
 
     @cached_property
     def yields(self) -> bool:
-        return any(isinstance(node, (cst.Yield, cst.Await)) for node in self.nodes)
+        return bool(self.of(cst.Yield) or self.of(cst.Await))
 
     @cached_property
     def calls_model(self) -> bool:
         """Whether the body itself calls a model."""
-        return any(
-            isinstance(node, cst.Call) and _is_model_call(node, self.context.called(node)) for node in self.nodes
-        )
+        return any(_is_model_call(call, self.context.called(call)) for call in self.of(cst.Call))
 
     def evaluates(self) -> bool:
         """Whether anything in the body, or called from it, evaluates arrays, or might."""
@@ -241,9 +246,8 @@ class Body:
         found: set[str] = set()
         for tested in self._tested(self.nodes):
             found |= paths(tested)
-        for node in self.nodes:
-            if isinstance(node, cst.Call):
-                found |= self._evaluated_by(node)
+        for call in self.of(cst.Call):
+            found |= self._evaluated_by(call)
         return self._closure(found)
 
     def _evaluated_by(self, call: cst.Call) -> set[str]:
@@ -258,26 +262,26 @@ class Body:
             or not self.context.shared(Body, code.node.body)._evaluates_in(code.module)
         ):
             return set()
-        targets = next((paths(a.targets[0].target) for a in self._assignments if a.value is call), set())
+        targets = next((paths(a.targets[0].target) for a in self.of(cst.Assign) if a.value is call), set())
         return paths(call) | targets
 
     def _evaluates_in(self, module: ModuleCode) -> bool:
         return any(forced(call, called, where) for call, called, where in self.calls)
 
     @cached_property
-    def _assignments(self) -> list[cst.Assign]:
-        return [node for node in self.nodes if isinstance(node, cst.Assign)]
-
-    @cached_property
     def dependencies(self) -> dict[str, set[str]]:
         """What each path that the body binds or fills is computed from."""
         found: dict[str, set[str]] = {}
-        for node in self.nodes:
-            for target, source in _flows(node, self.context):
-                path = _base(target)
-                if path is not None:
-                    found.setdefault(path, set()).update(paths(source))
+        for _, path, source in self.flows:
+            found.setdefault(path, set()).update(paths(source))
         return found
+
+    @cached_property
+    def flows(self) -> list[tuple[cst.CSTNode, str, cst.BaseExpression]]:
+        """Every statement or call that binds or fills a path, with the path and what it gets."""
+        flowing = [node for node in self.nodes if type(node) in _FLOWING]
+        flows = [(node, _base(target), source) for node in flowing for target, source in _flows(node, self.context)]
+        return [(node, path, source) for node, path, source in flows if path is not None]
 
     def feeds_itself(self, path: str) -> bool:
         """Whether a path is bound, by any way, to something computed from it; cheaper than following the statements."""
@@ -299,11 +303,9 @@ class Body:
         Each as the statement, the path, and the new value. ``directly``: not by way of another path.
         """
         needs = self._needs
-        for node in self.nodes:
-            for target, source in _flows(node, self.context):
-                path = _base(target)
-                if path is not None and path in (needs.get(path, ()) if directly else _reached(path, needs)):
-                    yield node, path, source
+        for node, path, source in self.flows:
+            if path in (needs.get(path, ()) if directly else _reached(path, needs)):
+                yield node, path, source
 
     @cached_property
     def _needs(self) -> dict[str, set[str]]:
@@ -326,13 +328,7 @@ class Body:
 
     def _bound_to(self, call: cst.Call) -> set[str]:
         """The paths bound by the statements of the body in which a call stands."""
-        found: set[str] = set()
-        for node in self.nodes:
-            for target, source in _flows(node, self.context):
-                path = _base(target)
-                if path is not None and any(part is call for part in tree.walk(source)):
-                    found.add(path)
-        return found
+        return {path for _, path, source in self.flows if any(part is call for part in tree.walk(source))}
 
 
 def _reached(start: str, edges: dict[str, set[str]]) -> set[str]:
@@ -392,6 +388,8 @@ class _Flow:
     def simple(self, node: cst.CSTNode, now: Sources) -> Sources:
         now = dict(now)
         for part in tree.walk(node, SCOPES):
+            if type(part) not in _FLOWING:
+                continue
             flows = [(target, _base(target), paths(source)) for target, source in _flows(part, self.context)]
             reads = [{start for path in mentioned for start in now.get(path, {path})} for _, _, mentioned in flows]
             for (target, path, _), read in zip(flows, reads):
@@ -428,6 +426,9 @@ def conditions(node: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
         return
     else:
         yield node
+
+
+_FLOWING = frozenset({cst.Assign, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.Call})
 
 
 def _flows(node: cst.CSTNode, context: Context) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:

@@ -61,6 +61,8 @@ class AutogradOnArray(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "MLX arrays have no `{name}`: {instead}"
+    targets = frozenset({cst.Attribute})
+    attributes = frozenset(INSTEAD)
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         self._check(node, context)

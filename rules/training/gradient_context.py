@@ -51,6 +51,7 @@ class GradientContext(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "MLX has no `{name}`: gradients are computed only of functions given to `mx.grad` or `nn.value_and_grad`"
+    attributes = frozenset(name.rpartition(".")[2] for name in CONTEXTS)
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         if context.qualified(node) not in CONTEXTS:

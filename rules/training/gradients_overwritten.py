@@ -109,12 +109,8 @@ class GradientsOverwritten(Rule):
 
 def _computed(body: Body) -> list[tuple[cst.Assign, cst.Call]]:
     found = []
-    for node in body.nodes:
-        if (
-            isinstance(node, cst.Assign)
-            and isinstance(node.value, cst.Call)
-            and is_gradient_call(body.context.called(node.value))
-        ):
+    for node in body.of(cst.Assign):
+        if isinstance(node.value, cst.Call) and is_gradient_call(body.context.called(node.value)):
             found.append((node, node.value))
     return found
 

@@ -51,6 +51,7 @@ class OptimizerGivenParameters(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`optim.{optimizer}` takes the learning rate first, not {what}: `update` is given the model"
+    calls = frozenset({"mlx.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args:

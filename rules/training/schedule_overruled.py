@@ -46,6 +46,7 @@ class ScheduleOverruled(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "the optimizer has a schedule, which overwrites this learning rate at the next update"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:

@@ -48,6 +48,7 @@ class ScheduleStepped(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{schedule}` is a function of the step and has no `{name}()`: the optimizer calls it in `update`"
+    calls = frozenset("." + name for name in METHODS)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         method = method_call(node, *METHODS)

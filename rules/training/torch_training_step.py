@@ -53,6 +53,7 @@ class TorchTrainingStep(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "MLX's {kind} have no `{name}()`: {instead}"
+    calls = frozenset({".step", ".zero_grad"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         method = method_call(node, "step", "zero_grad")

@@ -50,6 +50,7 @@ class UnreadOptimizerAttribute(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{name}` of an MLX optimizer is never read, the attribute is `{right}`"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:

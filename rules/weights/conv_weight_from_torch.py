@@ -62,6 +62,7 @@ class ConvWeightFromTorch(Rule):
         "{what} from PyTorch {verb} (out, in, space); MLX's convolutions take (out, space, in), and nothing "
         "is transposed"
     )
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

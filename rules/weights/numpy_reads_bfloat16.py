@@ -54,6 +54,7 @@ class NumpyReadsBfloat16(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{array}` is {of} bfloat16, which NumPy does not have"
+    calls = frozenset({"numpy.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)

@@ -53,6 +53,7 @@ class RecurrentBiasFromTorch(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     message = "{problem}"
+    targets = frozenset({cst.Attribute})
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target

@@ -63,6 +63,7 @@ class TorchGivenMlxArray(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{function}` takes {wanted}, and `{array}` is an MLX array"
+    calls = frozenset({"torch.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)

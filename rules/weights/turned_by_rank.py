@@ -95,7 +95,7 @@ class TurnedByRank(Rule):
     def _check(self, node: cst.If | cst.IfExp, body: cst.CSTNode, context: Context) -> None:
         if not isinstance(node.test, cst.Comparison):
             return
-        turn = next((call for call in tree.walk(body) if type(call) is cst.Call and _is_turn(call, context)), None)
+        turn = next((call for call in context.nodes(body, cst.Call) if _is_turn(call, context)), None)
         rank = _RANK.fullmatch(bare(node.test, context)) if turn is not None else None
         if turn is None or rank is None or _is_told_apart(node, context):
             return
