@@ -77,7 +77,7 @@ class Attributes(Machine):
             if base.type == "mlx.core.array.at":
                 array = base.args[0]
                 return Name("mlx.core.array.at." + name, array.with_(op="mlx.core.array.at"), array.confidence, node)
-            found = language_models.attribute(base, name) or layers.attribute(base, name)
+            found = ops.member(base.type, name) or language_models.attribute(base, name) or layers.attribute(base, name)
             return (
                 produced(found, f"{base.type}.{name}", node)
                 if found is not None

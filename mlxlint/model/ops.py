@@ -18,6 +18,7 @@ from mlxlint.model.values import (
     Const,
     Dict,
     Foreign,
+    Instance,
     Name,
     Scalar,
     Sequence,
@@ -593,6 +594,26 @@ TORCH_FUNCTIONS = frozenset(
 )
 
 
+DTYPE, FLOAT_LIMITS, INTEGER_LIMITS = "mlx.core.Dtype", "mlx.core.finfo", "mlx.core.iinfo"
+_LIMITS = {
+    FLOAT_LIMITS: {"min": "float", "max": "float", "eps": "float", "smallest_normal": "float", "bits": "int"},
+    INTEGER_LIMITS: {"min": "int", "max": "int"},
+}
+
+
+@operation("finfo", "iinfo")
+def limits(name: str, args: Arguments) -> Value:
+    return Instance("mlx.core." + name)
+
+
+def member(type: str, name: str) -> Value | None:
+    """An attribute of an object of ``mlx.core`` that is no array; None where it is not known."""
+    kind = _LIMITS.get(type, {}).get(name)
+    if kind is not None:
+        return Scalar(kind)
+    return Scalar("int") if type == DTYPE and name == "size" else None
+
+
 ARRAY_RESULTS = frozenset({"dtype", "shape", "ndim", "size", "nbytes", "itemsize"})
 
 
@@ -603,7 +624,7 @@ def attribute(array: Array, name: str) -> Value | None:
             return Sequence("tuple", None, Scalar("int"), confidence=array.confidence)
         return Sequence("tuple", tuple(as_scalar(s) for s in array.shape), confidence=array.confidence)
     if name == "dtype":
-        return UNKNOWN if array.dtype is None else Name("mlx.core." + array.dtype)
+        return Instance(DTYPE) if array.dtype is None else Name("mlx.core." + array.dtype)
     if name in ("ndim",):
         return Scalar("int") if array.rank is None else Const(array.rank)
     if name in ("size", "nbytes", "itemsize"):
@@ -626,6 +647,10 @@ def as_scalar(size: object) -> Value:
     return Scalar("int", dim=size if isinstance(size, Dim) else None)
 
 
+# of ``x.at[...]``, JAX's as well
+_UPDATES = frozenset("add subtract multiply divide maximum minimum set mul max min power apply".split())
+
+
 def method(receiver: Array, name: str, args: Arguments) -> Value:
     """The result of a method of an array."""
     if name == "item":
@@ -634,7 +659,7 @@ def method(receiver: Array, name: str, args: Arguments) -> Value:
         return Scalar(kind) if kind else UNKNOWN
     if name == "tolist":
         return UNKNOWN if receiver.rank != 1 else Sequence("list", None, UNKNOWN)
-    if name in ("add", "subtract", "multiply", "divide", "maximum", "minimum") and receiver.op == "mlx.core.array.at":
+    if name in _UPDATES and receiver.op == "mlx.core.array.at":
         return Array(receiver.dtype, receiver.shape, receiver.layout, confidence=receiver.confidence)
     found = OPERATIONS.get(name)
     if found is None or name in TENSOR_METHODS:

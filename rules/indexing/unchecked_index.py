@@ -52,6 +52,7 @@ class UncheckedIndex(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "MLX checks no index: {problem}"
+    targets = frozenset({cst.Subscript})
 
     def visit_Try(self, node: cst.Try, context: Context) -> None:
         if not any(_catches(handler, context) for handler in node.handlers):
@@ -67,30 +68,34 @@ class UncheckedIndex(Rule):
                 return
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
+        self._check(node, "reads", context)
+
+    def visit_Assign(self, node: cst.Assign, context: Context) -> None:
+        for target in node.targets:
+            if isinstance(target.target, cst.Subscript):
+                self._check(target.target, "writes", context)
+
+    def _check(self, node: cst.Subscript, verb: str, context: Context) -> None:
         array = context.array(node.value)
-        if array is None or array.shape is None or isinstance(context.parent(node), cst.Del):
-            return
-        beyond = _beyond(node, array, context)
-        if beyond is not None:
+        beyond = None if array is None or array.shape is None else _beyond(node, array, context)
+        if beyond is not None and not isinstance(context.parent(node), cst.Del):
             at, size = beyond
-            problem = f"`{context.brief(node)}` reads beyond the axis of {size}"
+            problem = f"`{context.brief(node)}` {verb} beyond the axis of {size}"
             context.report(
-                self,
-                node,
-                because=[node.value],
-                confidence=CERTAIN,
-                severity=Severity.ERROR,
-                problem=problem,
-                repro={"index": at},
-            )
+                self, node, because=[node.value], confidence=CERTAIN, severity=Severity.ERROR, problem=problem,
+                repro={"index": at, "written": verb == "writes"},
+            )  # fmt: skip
 
     @staticmethod
-    def repro(index: int = 3) -> Evidence:
+    def repro(index: int = 3, written: bool = False) -> Evidence:
         import mlx.core as mx
 
         x = mx.array([1.0, 2.0, 3.0])
+        beyond = max(3, min(abs(index), 4))
         try:
-            mx.eval(x[max(3, min(abs(index), 4))])
+            if written:
+                x[beyond] = 9.0
+            mx.eval(x if written else x[beyond])
             hazard = shown(True, "no exception for an index beyond the end")
         except IndexError as error:
             hazard = shown(False, f"IndexError: {error}")

@@ -24,8 +24,8 @@ class WriteThroughCopy(Rule):
     """Writing to a slice or reshape in order to change the array it was taken from
 
     ## What it does
-    Finds in-place writes (`s[...] = v`, `s += v`) to a name bound to a slice, reshape, transpose or split of an MLX
-    array, or to a loop variable over an array's rows, where the array is used further on and the name is not.
+    Finds in-place writes (`s[...] = v`, `s += v`) to a name bound to a slice, reshape, transpose, split or `copy.copy`
+    of an MLX array, or to a loop variable over an array's rows, where the array is used further on and the name is not.
 
     ## PyTorch and MLX
     In PyTorch such a name is a view: writing to it changes the array. In MLX it is an array of its own, and the
@@ -63,7 +63,8 @@ class WriteThroughCopy(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
-    message = "`{name}` is a copy of part of `{source}`, not a view: writing to it leaves `{source}` as it was"
+    message = "`{name}` is a copy of `{source}` or of a part of it: writing to it leaves `{source}` as it was"
+    targets = frozenset({cst.Subscript})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         if isinstance(node.target, cst.Name):
@@ -113,7 +114,13 @@ def _source(array: Array, context: Context) -> cst.BaseExpression | None:
     """The expression of the array that this one would be a view of."""
     if array.op == "iteration" and isinstance(array.node, cst.BaseExpression):
         return array.node if as_array(context.value(array.node)) is not None else None
-    return copied_from(array.node, context)
+    return copied_from(array.node, context) or _shallow(array.node, context)
+
+
+def _shallow(node: cst.CSTNode | None, context: Context) -> cst.BaseExpression | None:
+    """What ``copy.copy`` copies: a tensor's copy shares its storage, an array's does not."""
+    is_copy = isinstance(node, cst.Call) and len(node.args) == 1 and context.callee(node) == "copy.copy"
+    return cst.ensure_type(node, cst.Call).args[0].value if is_copy else None
 
 
 def _scope(node: cst.CSTNode, context: Context) -> cst.CSTNode:
