@@ -11,8 +11,8 @@ from mlxlint.rule import Insert, NodeEdit, Replace, Severity
 
 
 def is_port(context: Context) -> bool:
-    """Whether a file says that it is a port: it imports PyTorch, or speaks of it in a comment, docstring or string."""
-    return "torch" in context.module.text.lower()
+    """Whether something shows that a file is a port from PyTorch."""
+    return context.port is not None
 
 
 def default_severity(context: Context) -> Severity:

@@ -13,16 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from mlxlint.model.port import Sign, around
 from mlxlint.source import Source, UnreadableText
 
 MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
 MAX_IMPORTERS = 8  # files read for what they pass to the functions of the one being linted ...
 MAX_IMPORTERS_SIZE = 150_000  # ... and their bytes, all together
+MAX_NEIGHBOURS = 50  # files of the same folder in which a class's twin in PyTorch is looked for
 MAX_PACKAGE = 5000  # files in which importers are looked for
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+\(?[ \t]*([\w, \t]*)|import[ \t]+([\w., \t]+))", re.MULTILINE
 )
 _OUTSIDE = ("site-packages", "dist-packages")
+
+_OF_PACKAGE = ("importers", "port")  # kinds of questions that all files of a package together answer
 
 Question = tuple[str, ...]
 Facts = dict[Question, Any]  # questions, and the answers as JSON has them
@@ -53,11 +57,8 @@ class Finder:
             "text": self._digest,
             "importers": self._importers,
             "package": self._package,
+            "port": self._port,
         }
-
-    def give(self, path: str, data: bytes) -> None:
-        """Take a file's bytes, which are known already, in place of reading it."""
-        self._digests.setdefault(path, digest(data))
 
     # Questions
 
@@ -83,6 +84,11 @@ class Finder:
         found: list[str] = self._ask(("importers", path), None)
         return found
 
+    def port(self, path: str) -> Sign | None:
+        """What the files around a module show of PyTorch's behaviour being meant in it."""
+        sign = self._ask(("port", path), path)
+        return None if sign is None else Sign(*sign)
+
     def _ask(self, question: Question, asker: str | None) -> Any:
         if asker is not None:
             self._asked.setdefault(asker, set()).add(question)
@@ -104,22 +110,22 @@ class Finder:
             pending += used
             seen |= used
         questions.add(("importers", path))
-        questions.add(("package", *_package_of(path)))
+        questions |= {("package", *_package_of(asked[1])) for asked in questions if asked[0] in _OF_PACKAGE}
         return {question: self._ask(question, None) for question in sorted(questions)}
 
     def hold(self, facts: Iterable[tuple[Question, Any]]) -> bool:
-        """Whether the same questions have the same answers now; who imports whom is asked only where it may differ."""
-        unchanged, importers = set(), []
+        """Whether the same questions have the same answers now. What a package tells is asked where that changed."""
+        unchanged, told = set(), []
         for question, answer in facts:
-            if question[0] == "importers":
-                importers.append((question, answer))
+            if question[0] in _OF_PACKAGE:
+                told.append((question, answer))
             elif self._ask(question, None) == answer:
                 unchanged.add(question)
             elif question[0] != "package":
                 return False
         return all(
             ("package", *_package_of(question[1])) in unchanged or self._ask(question, None) == answer
-            for question, answer in importers
+            for question, answer in told
         )
 
     # Answers
@@ -165,6 +171,16 @@ class Finder:
                 break
             kept.append(importer)
         return kept
+
+    def _port(self, path: str) -> list[str] | None:
+        beside = [other for other in _python_files(os.path.dirname(path), False) if other != path]
+        importers, neighbours = self._texts(self._importers(path)), self._texts(beside[:MAX_NEIGHBOURS])
+        sign = around("".join(text for _, text in self._texts([path])), importers, neighbours)
+        return None if sign is None else list(sign)
+
+    def _texts(self, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+        found = ((path, self.source(path, None)) for path in paths)
+        return ((path, source.text) for path, source in found if source is not None)
 
     def _package(self, root: str, top: str) -> str:
         """A digest of what says who imports whom in a package: its files, and what modules there are beside it."""

@@ -12,6 +12,7 @@ from mlxlint.model import api, names
 from mlxlint.model.code import Env, ModuleCode
 from mlxlint.model.finder import Facts, Finder, names_mlx
 from mlxlint.model.infer import Interpreter
+from mlxlint.model.port import Sign
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import UNKNOWN, Module, Name, Scalar, Value
 from mlxlint.parse import parse
@@ -25,6 +26,7 @@ class Project:
         self.finder = finder or Finder([str(root) for root in roots])
         self.modules: dict[Path, ModuleCode | None] = {}
         self.interpreter = Interpreter(self)
+        self.size = 0  # characters of the texts parsed
         self._found: dict[tuple[ModuleCode, str], Path | None] = {}
         self._by_name: dict[str, Path] = {}
 
@@ -45,6 +47,7 @@ class Project:
         if known is None or known.text != source.text:
             name = self.finder.name(str(path)) if path is not None else "__main__"
             known = ModuleCode(name, path, parse(source.text), source.text)
+            self.size += len(source.text)
             if path is not None:
                 self.modules[path] = known
         return known
@@ -83,6 +86,10 @@ class Project:
         if module is not None and not module.analysed:
             with contextlib.suppress(RecursionError):
                 self.interpreter.analyse(module)
+
+    def port(self, module: ModuleCode) -> Sign | None:
+        """What the files around a module show of PyTorch's behaviour being meant in it."""
+        return None if module.path is None else self.finder.port(str(module.path))
 
     # ---- imports ---------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
-from .._shared import default_severity, with_keyword
+from .._shared import with_keyword
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class DifferingDefault(Rule):
         layer = callee[7:]
         for default in _DEFAULTS.get(layer, ()):
             if not context.arguments(node).starred and context.argument(node, default.position, default.name) is None:
-                context.report(
-                    self, node, severity=default_severity(context), layer=layer, argument=default.name, mlx=default.mlx,
+                context.report_default(
+                    self, node, layer=layer, argument=default.name, mlx=default.mlx,
                     torch=default.torch, effect=default.effect, fix=_stated(node, default, context),
                     repro={"layer": "TransformerEncoderLayer" if layer != "MultiHeadAttention" else layer},
                 )  # fmt: skip

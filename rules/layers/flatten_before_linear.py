@@ -6,7 +6,6 @@ from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
-from .._shared import default_severity
 from ._layouts import channels_last, layer_called
 
 
@@ -57,14 +56,7 @@ class FlattenBeforeLinear(Rule):
         given = context.argument(node, 0, "x")
         flat = _flattened(given, context)
         if given is not None and flat is not None:
-            context.report(
-                self,
-                given,
-                because=[flat],
-                confidence=LIKELY,
-                severity=default_severity(context),
-                map=context.brief(flat),
-            )
+            context.report_default(self, given, because=[flat], confidence=LIKELY, map=context.brief(flat))
 
     @staticmethod
     def repro() -> Evidence:

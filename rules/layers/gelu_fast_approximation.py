@@ -6,8 +6,6 @@ from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
 
-from .._shared import default_severity
-
 
 class GeluFastApproximation(Rule):
     """MLX's "fast" GELU is not PyTorch's tanh approximation
@@ -68,7 +66,7 @@ class GeluFastApproximation(Rule):
 
     def _report(self, node: cst.Call, fix: NodeFix | None, remedy: str, context: Context) -> None:
         if "quick" not in context.module.text.lower():
-            context.report(self, node, severity=default_severity(context), fix=fix, remedy=remedy)
+            context.report_default(self, node, fix=fix, remedy=remedy)
 
     @staticmethod
     def repro() -> Evidence:

@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import UNKNOWN
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
-from .._shared import default_severity, with_keyword
+from .._shared import with_keyword
 from ._layouts import number
 
 
@@ -66,7 +66,7 @@ class GroupnormGrouping(Rule):
                 [with_keyword(node, "pytorch_compatible=True", context)],
                 Applicability.UNSAFE,
             )
-            context.report(self, node, severity=default_severity(context), fix=fix)
+            context.report_default(self, node, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:

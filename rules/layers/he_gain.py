@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, differs, shown
 
-from .._shared import default_severity, with_keyword
+from .._shared import with_keyword
 
 _HE = frozenset({"mlx.nn.init.he_normal()", "mlx.nn.init.he_uniform()"})
 
@@ -63,7 +63,7 @@ class HeGain(Rule):
             return
         name = callee[len("mlx.nn.init.") : -2]
         fix = NodeFix("Give ReLU's gain", [with_keyword(node, "gain=2**0.5", context)], Applicability.UNSAFE)
-        context.report(self, node, severity=default_severity(context), name=name, fix=fix, repro={"name": name})
+        context.report_default(self, node, name=name, fix=fix, repro={"name": name})
 
     @staticmethod
     def repro(name: Literal["he_normal", "he_uniform"] = "he_normal") -> Evidence:

@@ -5,10 +5,11 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.port import Sign
 from mlxlint.model.values import CERTAIN, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 
-from .._shared import is_port, with_keyword
+from .._shared import with_keyword
 from ._optimizers import constructor
 
 POSITIONS = {"Adam": 3, "AdamW": 4}  # where bias_correction stands
@@ -56,29 +57,20 @@ class UncorrectedAdam(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     calls = frozenset(POSITIONS)
-    message = (
-        "`optim.{optimizer}` does no bias correction unless `bias_correction=True`; PyTorch's always does{evidence}"
-    )
+    message = "`optim.{optimizer}` does no bias correction unless `bias_correction=True`; PyTorch's always does"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = constructor(node, context)
         arguments = context.arguments(node)
         if name not in POSITIONS or arguments.starred or arguments.get(POSITIONS[name], "bias_correction") is not None:
             return
-        evidence = _evidence(node, context)
         fix = NodeFix(
             "Add `bias_correction=True`", [with_keyword(node, "bias_correction=True", context)], Applicability.UNSAFE
         )
-        context.report(
-            self,
-            node,
-            severity=Severity.WARNING if evidence else Severity.INFO,
-            confidence=CERTAIN,
-            fix=fix,
-            optimizer=name,
-            evidence=f" ({evidence})" if evidence else "",
+        context.report_default(
+            self, node, sign=context.port or _sign(node, context), confidence=CERTAIN, fix=fix, optimizer=name,
             repro={"optimizer": name},
-        )
+        )  # fmt: skip
 
     @staticmethod
     def repro(optimizer: Literal["Adam", "AdamW"] = "Adam") -> Evidence:
@@ -95,17 +87,13 @@ class UncorrectedAdam(Rule):
         return Evidence(differs(first_step(False), [-0.1]), agrees(first_step(True), [-0.1]))
 
 
-def _evidence(node: cst.Call, context: Context) -> str:
-    """What shows that PyTorch's optimizer is meant; empty when nothing does."""
-    if "torch" in context.frameworks:
-        return "the file imports PyTorch"
-    if is_port(context):
-        return "the file speaks of PyTorch"
+def _sign(node: cst.Call, context: Context) -> Sign | None:
+    """What the call itself shows of PyTorch's optimizer being meant: it spells out a default of PyTorch's."""
     for name, values in TORCH_VALUES.items():
         given = context.arguments(node).keywords.get(name)
         if given is not None and _literal(given.value, context) in values:
-            return f"`{name}` is given PyTorch's default"
-    return ""
+            return Sign("values", f"`{name}` is given PyTorch's default")
+    return None
 
 
 def _literal(node: cst.BaseExpression, context: Context) -> object:
