@@ -239,6 +239,8 @@ _CHECKS: Mapping[str, Callable[[Value, cst.CSTNode], bool]] = {
     "number": lambda value, node: _is_number(value),
     "axis": lambda value, node: _is_number(value) or isinstance(value, SequenceValue),
     "listed": lambda value, node: isinstance(node, (cst.List, cst.ListComp)),
+    "euclid": lambda value, node: constant(value, (int, float, str)) in (2, "fro"),
+    "plane": lambda value, node: _is_number(value) or len(getattr(value, "items", None) or "axes") <= 2,
     "word": lambda value, node: str(constant(value, str) or "").isidentifier(),
 }
 

@@ -9,7 +9,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.arguments import ArgumentNodes
-from mlxlint.model.values import CERTAIN, Name
+from mlxlint.model.values import CERTAIN, Instance, Name
 
 _POSITIONAL = ("positional-only", "positional-or-keyword")
 _ALSO_BY_NAME = frozenset({  # against the stubs, those of older releases included
@@ -19,17 +19,28 @@ _ALSO_BY_NAME = frozenset({  # against the stubs, those of older releases includ
 
 
 def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
-    """The MLX function, array method or class that a call surely calls, when its signatures are known.
+    """The MLX function, array method, class or layer that a call surely calls, when its signatures are known.
 
     A method called on its class (``nn.Module.__init__(self)``) is none of these: its object is an argument.
     """
     called = context.called(call)
+    if isinstance(called, Instance):
+        return _forward_of(called, context)
     if not isinstance(called, Name) or not called.name.startswith(("mlx.", "mlx_lm.")) or called.confidence < CERTAIN:
         return None
     entry = api.lookup(called.name, context.target(called.name).newest)
     if entry is None or not entry.signatures or (entry.kind == "method" and called.receiver is None):
         return None
     return entry if entry.kind in ("function", "method", "class") else None
+
+
+def _forward_of(layer: Instance, context: Context) -> api.Entry | None:
+    """The ``__call__`` of a layer of ``mlx.nn`` made in the project: one that is passed in may be of a subclass."""
+    is_made = layer.code is None and layer.node is not None and layer.confidence >= CERTAIN
+    if not is_made or not layer.type.startswith("mlx.nn.") or layer.type == "mlx.nn.Module":
+        return None
+    entry = api.lookup(f"{layer.type}.__call__", context.target_mlx.newest)
+    return entry if entry is not None and entry.signatures and entry.name.startswith(layer.type) else None
 
 
 def unaccepted_keywords(call: cst.Call, entry: api.Entry) -> Iterator[cst.Arg]:
@@ -82,3 +93,11 @@ def argument(call: cst.Call, entry: api.Entry, parameter: str) -> cst.Arg | None
         if parameter in names and names.index(parameter) < len(given.positional):
             return given.positional[names.index(parameter)]
     return None
+
+
+def lacking(signature: api.Signature, node: cst.Call) -> list[str]:
+    """The required parameters of a signature that a call does not give."""
+    given = ArgumentNodes(node)
+    places = [p for p in signature.parameters if p.kind in ("positional-only", "positional-or-keyword")]
+    rest = [*places[len(given.positional) :], *(p for p in signature.parameters if p.kind == "keyword-only")]
+    return [p.name for p in rest if p.default is None and p.name not in given.keywords]

@@ -3,11 +3,10 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model import api, explain
-from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model import explain
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 from mlxlint.rules.api._guards import is_guarded
-from mlxlint.rules.api._signatures import entry_of
+from mlxlint.rules.api._signatures import entry_of, lacking
 
 
 class MissingArgument(Rule):
@@ -53,12 +52,13 @@ class MissingArgument(Rule):
         "unknown-keyword",
         "optimizer-given-parameters",
     )
+    calls = frozenset({"mlx.*", "mlx_lm.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         entry = entry_of(node, context)
         if entry is None or any(arg.star for arg in node.args):
             return
-        missing = [_missing(signature, node) for signature in entry.signatures]
+        missing = [lacking(signature, node) for signature in entry.signatures]
         if not all(missing) or is_guarded(node, "", context):
             return
         parameter = min(missing, key=len)[0]
@@ -75,11 +75,3 @@ class MissingArgument(Rule):
         called = getattr(owner, function)
         first = [mx.array([0, 0, 2, 1])] if name == "mlx.core.unique" or owner is mx.array else []
         return Evidence(raises(lambda: called(*first), TypeError), agrees(len({0, 2, 1}), 3))
-
-
-def _missing(signature: api.Signature, node: cst.Call) -> list[str]:
-    """The required parameters of a signature that a call does not give."""
-    given = ArgumentNodes(node)
-    places = [p for p in signature.parameters if p.kind in ("positional-only", "positional-or-keyword")]
-    rest = [*places[len(given.positional) :], *(p for p in signature.parameters if p.kind == "keyword-only")]
-    return [p.name for p in rest if p.default is None and p.name not in given.keywords]

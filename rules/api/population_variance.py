@@ -57,7 +57,7 @@ class PopulationVariance(Rule):
         if (
             found is None
             or found.starred
-            or found.argument(2, "ddof", "correction") is not None
+            or found.argument(2, "ddof", "correction", "unbiased") is not None
             or context.array(found.subject) is None
         ):
             return

@@ -5,9 +5,15 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.arguments import ArgumentNodes
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.model.values import constant
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api._signatures import entry_of, most_positional
+
+_MEANINGLESS = {  # what PyTorch's layers take and MLX's do anyway, or have no use for
+    "mlx.nn.Softmax": (-1,), "mlx.nn.LogSoftmax": (-1,), "mlx.nn.ReLU": (True, False), "mlx.nn.ReLU6": (True, False),
+    "mlx.nn.SiLU": (True, False), "mlx.nn.Hardswish": (True, False), "mlx.nn.Mish": (True, False),
+}  # fmt: skip
 
 
 class SurplusArgument(Rule):
@@ -37,6 +43,9 @@ class SurplusArgument(Rule):
     product = a @ a @ a
     ```
 
+    ## Fix safety
+    The last axis of `nn.Softmax` and `inplace` of activations are left out. It is unsafe, as code may rely on `inplace`.
+
     ## References
     - [Operations](https://ml-explore.github.io/mlx/build/html/python/ops.html)
     """
@@ -44,6 +53,7 @@ class SurplusArgument(Rule):
     code = "MLX409"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "`{callee}` takes at most {most} positional arguments, not {given}"
     yields_to = ("shape-as-arguments", "transpose-of-two-axes", "view-as-reshape", "randint-bound")
     calls = frozenset({"mlx.*", "mlx_lm.*"})
@@ -55,7 +65,7 @@ class SurplusArgument(Rule):
         if entry is None or most is None or given <= most or is_guarded(node, "", context):
             return
         context.report(
-            self, node, callee=explain.short(entry.name), most=most, given=given,
+            self, node, callee=explain.short(entry.name), most=most, given=given, fix=_fix(node, entry.name, context),
             repro={"name": entry.name, "given": min(given, 40)},
         )  # fmt: skip
 
@@ -71,3 +81,10 @@ class SurplusArgument(Rule):
         called = getattr(x if owner is mx.array else owner, function)
         hazard = raises(lambda: called(*[x] * given), TypeError)
         return Evidence(hazard, agrees(x @ x @ x, [[4.0, 4.0], [4.0, 4.0]]))
+
+
+def _fix(node: cst.Call, name: str, context: Context) -> NodeFix | None:
+    number = constant(context.value(node.args[0].value), (bool, int)) if len(node.args) == 1 else None
+    if number is None or number not in _MEANINGLESS.get(name, ()):
+        return None
+    return NodeFix("Leave it out", [Replace(node, f"{context.text(node.func)}()")], Applicability.UNSAFE)

@@ -10,12 +10,25 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
-from mlxlint.model.values import constant
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, Span, agrees, raises
+from mlxlint.model.values import constant, scalar_type
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    Span,
+    agrees,
+    raises,
+)
 from mlxlint.rules._operations import operand, operation
 from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api._names import in_place_of
-from mlxlint.rules.api._signatures import accepts, entry_of, unaccepted_keywords
+from mlxlint.rules.api._signatures import accepts, entry_of, lacking, unaccepted_keywords
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,7 +46,7 @@ def table() -> Mapping[str, Mapping[str, Any]]:
 
 
 def advice(callee: str, keyword: str) -> Any:
-    """What the table says of a keyword: a new name, a dict with ``say`` or ``drop``, or None."""
+    """What the table says of a keyword: a new name, a dict, or None."""
     own = table().get(callee, {})
     return own[keyword] if keyword in own else table()["*"].get(keyword)
 
@@ -117,26 +130,57 @@ def _parameters(entry: api.Entry, keyword: str) -> dict[str, str]:
 def _instead(found: Any) -> str:
     if isinstance(found, str):
         return f"MLX calls it `{found}`" if found else "it is positional only"
-    return "leave it out" if found.get("drop") else str(found["say"])
+    return str(found.get("say", "leave it out"))
 
 
 def _fix(node: cst.Call, arg: cst.Arg, entry: api.Entry, found: Any, context: Context) -> NodeFix | None:
+    if isinstance(found, str) and found:
+        return _renamed(node, arg, found, entry)
+    if isinstance(found, str):
+        positional = all(a.keyword is None and not a.star for a in node.args[: node.args.index(arg)])
+        return NodeFix("Give it by position", [Replace(arg, context.text(arg.value))]) if positional else None
+    known = constant(context.value(arg.value), (bool, int, float, str))
+    drop, text = found.get("drop", ()), found.get(str(known).lower())
+    if drop is True:
+        return _dropped(node, arg, Applicability.UNSAFE, context)
+    if known is not None and known in drop:
+        return _dropped(node, arg, Applicability.SAFE, context)
+    if isinstance(known, bool) and text is not None:
+        free = context.argument(node, None, text.partition("=")[0]) is None
+        return NodeFix(f"Write `{text}`", [Replace(arg, text)]) if free else None
+    if "along" in found:
+        axis = context.argument(node, None, "axis", "dim")
+        return _renamed(node, arg, found["along"], entry) if scalar_type(context.value(axis)) == "int" else None
+    if "negate" in found and known is True:
+        return _negated(node, arg, found["negate"] == "both", context)
+    return None
+
+
+def _renamed(node: cst.Call, arg: cst.Arg, name: str, entry: api.Entry) -> NodeFix | None:
+    """Safe where the call then has all that it needs."""
     assert arg.keyword is not None
     given = {a.keyword.value for a in node.args if a.keyword is not None}
-    at = list(node.args).index(arg)
-    if isinstance(found, str) and found:
-        free = found not in given and any(accepts(signature, found) for signature in entry.signatures)
-        return NodeFix(f"Rename to `{found}`", [Replace(arg.keyword, found)]) if free else None
-    if isinstance(found, str):
-        positional = all(a.keyword is None and not a.star for a in node.args[:at])
-        return NodeFix("Give it by position", [Replace(arg, context.text(arg.value))]) if positional else None
-    if "negate" in found and constant(context.value(arg.value), bool) is True:
-        return _negated(node, arg, found["negate"] == "both", context)
-    if found.get("drop") and at > 0 and "#" not in context.text(node):
+    if name in given or not any(accepts(signature, name) for signature in entry.signatures):
+        return None
+    renamed = node.with_deep_changes(arg.keyword, value=name)
+    complete = any(not lacking(signature, renamed) for signature in entry.signatures)
+    safety = Applicability.SAFE if complete else Applicability.UNSAFE
+    return NodeFix(f"Rename to `{name}`", [Replace(arg.keyword, name)], safety)
+
+
+def _dropped(node: cst.Call, arg: cst.Arg, safety: Applicability, context: Context) -> NodeFix | None:
+    if "#" in context.text(node):
+        return None
+    at = node.args.index(arg)
+    edit: NodeEdit
+    if at > 0:
         before = node.args[at - 1]
         edit = Span(before, arg, context.text(before).rstrip().removesuffix(",").rstrip())
-        return NodeFix("Leave it out", [edit], Applicability.UNSAFE)
-    return None
+    elif len(node.args) > 1:
+        edit = Span(arg, node.args[1], "", before=True)
+    else:
+        edit = Replace(node, f"{context.text(node.func)}()")
+    return NodeFix("Leave it out", [edit], safety)
 
 
 def _negated(node: cst.Call, arg: cst.Arg, result: bool, context: Context) -> NodeFix | None:
