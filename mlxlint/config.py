@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 FILE_NAMES = (".mlxlint.toml", "mlxlint.toml", "pyproject.toml")  # in order of precedence within a folder
 ALWAYS = frozenset({"MLX001", "MLX002"})  # what could not be checked is told whatever is selected
 DEFAULT_EXCLUDES = frozenset({
-    ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pytest_cache",
-    ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pycache__", "__pypackages__", "build", "dist",
-    "node_modules", "site-packages", "venv",
+    ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mlxlint_cache", ".mypy_cache", ".nox",
+    ".pytest_cache", ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pycache__", "__pypackages__", "build",
+    "dist", "node_modules", "site-packages", "venv",
 })  # fmt: skip
 
 
 class ConfigError(Exception):
-    """A config file or option that cannot be used; the argument is one line that names it and says why."""
+    """A config file or option that cannot be used; the message is one line that names it and says why. ``path`` is the
+    file, when it is one.
+    """
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def shown(path: str) -> str:
@@ -413,24 +419,27 @@ def _section(path: str) -> dict[str, Any] | None:
             return None
         section = toml.loads(data.decode()).get("tool", {}).get("mlxlint")
     except OSError as error:
-        raise ConfigError(f"{shown(path)}: {error.strerror}") from None
+        raise ConfigError(f"{shown(path)}: {error.strerror}", path) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{shown(path)}: not UTF-8") from None
+        raise ConfigError(f"{shown(path)}: not UTF-8", path) from None
     except toml.TOMLDecodeError as error:
-        raise ConfigError(f"{shown(path)}: invalid TOML: {error}") from None
+        raise ConfigError(f"{shown(path)}: invalid TOML: {error}", path) from None
     if not isinstance(section, (dict, type(None))):
-        raise ConfigError(f"{shown(path)}: `tool.mlxlint` is not a table")
+        raise ConfigError(f"{shown(path)}: `tool.mlxlint` is not a table", path)
     return section
 
 
 def _layers(path: str, base: str, before: tuple[str, ...] = ()) -> tuple[Layer, ...]:
     """The layers of a config file: those of the file it extends, then its own."""
     if path in before:
-        raise ConfigError(f"{shown(path)}: `extend` leads back to this file")
+        raise ConfigError(f"{shown(path)}: `extend` leads back to this file", path)
     section = _section(path)
     if section is None:
-        raise ConfigError(f"{shown(path)}: no [tool.mlxlint] section")
-    layer = Layer.parse(shown(path), base, section)
+        raise ConfigError(f"{shown(path)}: no [tool.mlxlint] section", path)
+    try:
+        layer = Layer.parse(shown(path), base, section)
+    except ConfigError as error:
+        raise ConfigError(str(error), path) from None
     if "extend" not in layer.values:
         return (layer,)
     extended = os.path.normpath(os.path.join(os.path.dirname(path), os.path.expanduser(layer.values["extend"])))
@@ -438,16 +447,22 @@ def _layers(path: str, base: str, before: tuple[str, ...] = ()) -> tuple[Layer, 
 
 
 class Configuration:
-    """Finds the settings for each folder: those of ``config`` for all, or of the nearest config file.
+    """Finds the settings for each folder: those of ``config`` for all, or of the nearest config file. Paths in options
+    are relative to ``base`` (default: the working folder).
 
     Raises:
         ConfigError: when an option or the file named by ``config`` cannot be used.
     """
 
     def __init__(
-        self, options: Mapping[str, object] | None = None, *, config: str | None = None, isolated: bool = False
+        self,
+        options: Mapping[str, object] | None = None,
+        *,
+        config: str | None = None,
+        isolated: bool = False,
+        base: str | None = None,
     ) -> None:
-        here = os.getcwd()
+        here = base or os.getcwd()
         self._command_line = Layer.parse(None, here, options or {})
         self.default = Settings((self._command_line,))
         self._by_folder: dict[str, Settings | ConfigError] = {}

@@ -32,6 +32,7 @@ _DIRECTIVE = re.compile(
 )
 _ANOTHER_COMMENT = re.compile(r"\s+#(?=\s|!)|\s+(?=#\s*(?:mlxlint:|noqa\b))", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z]+[0-9]+")
+_HEAD = re.compile(r"#!|[ \t\f]*#.*?coding[:=]")  # what has to stay at the top of a file
 _BLANK_TOKENS = frozenset({tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING})
 
 
@@ -314,16 +315,31 @@ def _keep(suppression: Suppression, names: Sequence[str]) -> Edit:
 
 def add_ignores(source: Source, findings: Iterable[Finding]) -> str:
     """The text with an ``ignore`` for each finding: at the end of its line, or above a statement of several lines."""
+    text = source.text
+    for edit in sorted(ignores(source, findings), key=lambda edit: edit.start, reverse=True):
+        text = text[: edit.start] + edit.content + text[edit.end :]
+    return text
+
+
+def ignores(source: Source, findings: Iterable[Finding]) -> list[Edit]:
+    """The edits that write an ``ignore`` for each finding."""
     layout = Layout.of(source)
     index = _Index(s for s in _suppressions(source, layout) if s.kind == "ignore" and s.names)
     wanted: dict[tuple[int, int], dict[str, None]] = {}
     for finding in sorted(findings, key=lambda finding: finding.sort_key):
         wanted.setdefault(layout.rows(finding), {})[finding.name] = None
-    edits = [_ignore(source, rows, list(names), index.at(rows)) for rows, names in wanted.items()]
-    text = source.text
-    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
-        text = text[: edit.start] + edit.content + text[edit.end :]
-    return text
+    return [_ignore(source, rows, list(names), index.at(rows)) for rows, names in wanted.items()]
+
+
+def file_ignore(source: Source, name: str) -> Edit:
+    """The edit that writes a ``file-ignore`` of a rule: in the one there is, else at the top of the file."""
+    for suppression in suppressions(source):
+        if suppression.kind == "file-ignore" and suppression.names:
+            return _keep(suppression, [*suppression.names, name])
+    row = next(row for row in (1, 2, 3) if not _HEAD.match(source.line(row)))
+    start = source.line_starts[row - 1] if row <= len(source.line_starts) else len(source.text)
+    newline = "\r\n" if "\r\n" in source.text else "\n"
+    return Edit(start, start, f"# mlxlint: file-ignore[{name}]{newline}")
 
 
 def _ignore(source: Source, rows: tuple[int, int], names: list[str], present: Sequence[Suppression]) -> Edit:

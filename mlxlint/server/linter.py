@@ -1,0 +1,108 @@
+"""Linting in a process of its own, so that neither a long analysis nor a crash is felt while typing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import multiprocessing
+import os
+import sys
+import threading
+import tokenize
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager, suppress
+
+from mlxlint.checker import Checker, Outcome, Task, uncollected
+
+
+def as_file(text: str) -> bytes:
+    """The bytes a text would be saved as, a character for a character: what has no bytes becomes ``?``."""
+    data = text.encode("utf-8", "replace")
+    with suppress(SyntaxError, LookupError):
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return text.encode(encoding.replace("utf-8-sig", "utf-8"), "replace")
+    return data
+
+
+class Linter:
+    """Checks texts, the one asked for last first."""
+
+    def __init__(self) -> None:
+        self._pool = _pool()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._busy = False
+
+    def start(self) -> None:
+        """Start the process before there is work for it."""
+        self._pool.submit(os.getpid)
+
+    async def check(self, tasks: list[Task]) -> list[Outcome]:
+        """What is found in some texts.
+
+        Raises:
+            BrokenProcessPool: when the process died over them.
+        """
+        async with self._turn():
+            future = self._pool.submit(_check, tasks)
+            try:
+                return await asyncio.wrap_future(future)
+            except BrokenProcessPool:
+                self._pool = _pool()
+                raise
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        while self._busy:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+            while self._waiting:
+                if not (turn := self._waiting.pop()).done():
+                    turn.set_result(None)
+                    break
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+
+
+# In the process
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
+
+
+def _begin() -> None:
+    import mlxlint.engine
+    from mlxlint import registry
+
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stdout is the client's
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    assert mlxlint.engine
+    list(registry.rules().values())
+    gc.freeze()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _check(tasks: list[Task]) -> list[Outcome]:
+    """Check texts by what is on disk now: nothing is remembered of what was checked before."""
+    gc.collect()
+    checker = Checker()
+    with uncollected():
+        return [checker.check(task) for task in tasks]

@@ -1,0 +1,179 @@
+"""The settings for each file: what the client sent for its folder, over the nearest config file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mlxlint.config import FILE_NAMES, KEYS, ConfigError, Configuration, Settings, did_you_mean
+
+SETTLING = (*FILE_NAMES, "setup.cfg", "requirements.txt")  # files in which settings or required releases are found
+_CAPITAL = re.compile("[A-Z]")
+_TOML_ROW = re.compile(r"\(at line (\d+)")
+_KEY = re.compile(r"`([\w-]+)`")
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """What a client says: keys of its own, and those of the config file (``options``), which win over it."""
+
+    enable: bool = True
+    run: str = "onType"  # or "onSave"
+    diagnostic_mode: str = "openFilesOnly"  # or "workspace"
+    interpreter: str | None = None  # the Python that has the MLX on which findings are verified
+    configuration_file: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+_OWN = {
+    "enable": (bool, None),
+    "run": (str, ("onType", "onSave")),
+    "diagnosticMode": (str, ("openFilesOnly", "workspace")),
+    "interpreter": (str, None),
+    "configurationFile": (str, None),
+}
+
+
+def parse(value: object) -> tuple[ClientSettings, list[str]]:
+    """The settings a client sent, and a line for each that cannot be used."""
+    own: dict[str, object] = {}
+    options: dict[str, object] = {}
+    problems = []
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        name = _kebab(str(key))
+        if item is None:
+            continue
+        try:
+            if key in _OWN:
+                own[name.replace("-", "_")] = _own(key, item)
+            elif name in KEYS:
+                options[name] = KEYS[name].parse(item)
+            else:
+                problems.append(f"unknown setting `{key}`{did_you_mean(name, [*KEYS, *_OWN])}")
+        except ValueError as error:
+            problems.append(f"setting `{key}`: {error}")
+    return ClientSettings(**own, options=options), problems  # type: ignore[arg-type]
+
+
+def _kebab(key: str) -> str:
+    return _CAPITAL.sub(lambda match: "-" + match[0].lower(), key)
+
+
+def _own(key: str, item: object) -> object:
+    kind, words = _OWN[key]
+    if key == "interpreter" and isinstance(item, list) and item:
+        item = item[0]  # as some clients have it: a command line
+    if not isinstance(item, kind) or (words and item not in words):
+        raise ValueError(f"expected {' or '.join(map(repr, words)) if words else f'a {kind.__name__}'}, not {item!r}")
+    return item
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A config file that cannot be used: where, from row 1, and why."""
+
+    path: str
+    row: int
+    message: str
+
+
+class Folder:
+    """One folder of the workspace, or (no ``path``) all that is in none."""
+
+    def __init__(self, path: str | None, client: ClientSettings) -> None:
+        self.path = path
+        self.client = client
+        self._configuration: Configuration | None = None
+        self._stamp: Stamp = ()
+        self._good: dict[str, Settings] = {}
+        self.problems: dict[str, Problem] = {}
+
+    def settings(self, path: str | None) -> Settings:
+        """The settings for a file. Where its config file cannot be used, the last good ones, and a problem."""
+        folder = os.path.dirname(path) if path else self.path or os.getcwd()
+        stamp = tuple(_stamps(folder))
+        if self._configuration is None or stamp != self._stamp:
+            self._configuration, self._stamp = None, stamp
+        try:
+            settings = self._configure().settings(folder)
+        except ConfigError as error:
+            at = error.path or self.client.configuration_file or os.path.join(folder, FILE_NAMES[-1])
+            self.problems[folder] = Problem(at, _row(at, str(error)), str(error))
+            return self._good.get(folder) or Configuration(isolated=True).default
+        self.problems.pop(folder, None)
+        self._good[folder] = settings
+        return settings
+
+    def _configure(self) -> Configuration:
+        """Raises:
+        ConfigError: when the client names a config file that cannot be used.
+        """
+        if self._configuration is None:
+            config = self.client.configuration_file
+            if config and self.path:
+                config = os.path.join(self.path, os.path.expanduser(config))
+            self._configuration = Configuration(self.client.options, config=config, base=self.path)
+        return self._configuration
+
+
+def _stamps(folder: str) -> Iterator[tuple[str, int, int]]:
+    """The times and sizes of all files that settings for a folder may come from."""
+    while True:
+        for name in SETTLING:
+            try:
+                found = os.stat(path := os.path.join(folder, name))
+            except OSError:
+                continue
+            yield path, found.st_mtime_ns, found.st_size
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return
+        folder = parent
+
+
+def _row(path: str, message: str) -> int:
+    """The row of a config file that a message is about; the first when that is not known."""
+    if found := _TOML_ROW.search(message):
+        return int(found[1])
+    key = _KEY.search(message)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            rows = file.read().splitlines()
+    except OSError:
+        return 1
+    names = rf"[\"']?{re.escape(key[1])}\b" if key else r"\[tool\.mlxlint"
+    wanted = re.compile(rf"\s*(?:{names}|\[tool\.mlxlint\.{key[1] if key else ''})")
+    return next((row for row, line in enumerate(rows, 1) if wanted.match(line)), 1)
+
+
+class Folders:
+    """The folders of the workspace. A file belongs to the innermost."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, Folder] = {}
+        self._outside = Folder(None, ClientSettings())
+
+    def __iter__(self) -> Iterator[Folder]:
+        yield from self._folders.values()
+
+    def add(self, path: str, client: ClientSettings) -> None:
+        self._folders[path] = Folder(path, client)
+
+    def remove(self, path: str) -> None:
+        self._folders.pop(path, None)
+
+    def set_default(self, client: ClientSettings) -> None:
+        self._outside = Folder(None, client)
+
+    def of(self, path: str | None) -> Folder:
+        around = [f for p, f in self._folders.items() if path and path.startswith(os.path.join(p, ""))]
+        return max(around, key=lambda folder: len(folder.path or ""), default=self._outside)
+
+    @property
+    def problems(self) -> list[Problem]:
+        found = (folder.problems.values() for folder in (*self._folders.values(), self._outside))
+        return list({problem.path: problem for problems in found for problem in problems}.values())
