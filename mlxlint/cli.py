@@ -27,6 +27,8 @@ CONFIDENCES = ("certain", "likely", "possible")
 COMMANDS_ELSEWHERE = {
     "probe": "mlxlint.verify.command:probe_command",
     "releases": "mlxlint.releases.command:releases_command",
+    "server": "mlxlint.server.command:server_command",
+    "skill": "mlxlint.skill.command:skill_command",
 }
 MODES = ("show_files", "show_settings", "add_ignores", "write_baseline")  # of `check`, each in place of a report
 
@@ -130,10 +132,11 @@ def _failures() -> Iterator[None]:
     from mlxlint.baseline import BaselineError
     from mlxlint.config import ConfigError
     from mlxlint.registry import BrokenRulePack
+    from mlxlint.run import ExecutorError
 
     try:
         yield
-    except (BaselineError, BrokenRulePack, ConfigError) as error:
+    except (BaselineError, BrokenRulePack, ConfigError, ExecutorError) as error:
         raise Failure(str(error)) from None
 
 
@@ -174,6 +177,7 @@ def _verifying() -> Iterator[None]:
 @click.option("--add-ignores", is_flag=True, help="Write a suppression comment at every finding.")
 @click.option("--stdin-filename", metavar="NAME", help="Check stdin as the file NAME.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Worker processes [one a processor].")
+@click.option("--executor", metavar="ADDRESS", help="A Dask cluster to use in place of processes: dask://HOST:PORT.")
 @click.option("--no-cache", is_flag=True, help="Check every file anew.")
 @click.option("--isolated", is_flag=True, help="Read no config file.")
 @click.option("--config", type=click.Path(dir_okay=False), help="The config file for all paths.")
@@ -300,7 +304,10 @@ class _Check:
 
         with _progress() as advance:
             files, jobs = self._found().files, self.settings.value("jobs")
-            result = run.check(files, jobs=jobs, advance=advance, fixes=self._fixes())
+            result = run.check(
+                files, jobs=jobs, advance=advance, fixes=self._fixes(),
+                cached=not self.options["no_cache"], executor=self.options["executor"],
+            )  # fmt: skip
         self.problems |= dict.fromkeys(result.problems)
         return result, run.Texts()
 
@@ -415,8 +422,15 @@ class _Check:
             return
         from mlxlint.verify import verify
 
+        device, address = self.settings.value("device"), self.options["executor"]
         with _verifying():
-            result.findings = verify(result.findings, device=self.settings.value("device"))
+            if address is None:
+                result.findings = verify(result.findings, device)
+                return
+            from mlxlint.cluster import connected
+
+            with connected(address) as cluster:
+                result.findings = verify(result.findings, device, run=cluster.reproduce)
 
     def _report(self, result: Result, texts: Texts, *, baselined: int, fixed: int, elapsed: float) -> None:
         from pathlib import Path
@@ -495,6 +509,46 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+# cache
+
+
+@cli.group()
+def cache() -> None:
+    """The findings kept from run to run, beside the nearest config file or else in the working folder."""
+
+
+def _cache_folder() -> str:
+    from mlxlint.cache import folder
+    from mlxlint.config import Configuration
+
+    return folder(Configuration().settings(os.getcwd()))
+
+
+@cache.command("dir")
+def cache_dir() -> int:
+    """Show where they are."""
+    with _failures():
+        folder = _cache_folder()
+    _emit(lambda out: click.echo(folder, out))
+    return CLEAN
+
+
+@cache.command("clean")
+def cache_clean() -> int:
+    """Remove them."""
+    from mlxlint.cache import clean
+    from mlxlint.files import problem
+
+    with _failures():
+        folder = _cache_folder()
+    try:
+        removed = clean(folder)
+    except OSError as error:
+        raise Failure(problem(folder, error)) from None
+    _say("note", f"removed {folder}" if removed else f"nothing to remove in {folder}")
+    return CLEAN
 
 
 # rule
