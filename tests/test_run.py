@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import HAZARD, PORTED
 
-from mlxlint import run
+from mlxlint import run, workers
 from mlxlint.config import Configuration
 from mlxlint.files import File, collect
 from mlxlint.rule import Finding, Severity
@@ -41,7 +41,7 @@ HAZARDS = [(f"f{index}.py", "MLX101") for index in (1, 3, 5, 7, 9)]
 def test_findings_are_the_same_for_any_number_of_processes(
     ten: Path, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "POOL_FROM", 0)
+    monkeypatch.setattr(workers, "POOL_FROM", 0)
     result = run.check(files(ten), jobs=jobs)
     assert brief(result.findings) == HAZARDS
     assert (len(result.checked), result.problems) == (10, [])
@@ -131,7 +131,7 @@ def test_a_dying_worker_costs_one_file(ten: Path, monkeypatch: pytest.MonkeyPatc
             os.kill(os.getpid(), signal.SIGKILL)
         return check(checker, task)
 
-    monkeypatch.setattr(run, "POOL_FROM", 0)
+    monkeypatch.setattr(workers, "POOL_FROM", 0)
     monkeypatch.setattr(run.Checker, "check", die)
     result = run.check(files(ten), jobs=2)
     assert brief(result.findings) == sorted([*HAZARDS, ("f4.py", "MLX002")])
@@ -141,15 +141,15 @@ def test_a_dying_worker_costs_one_file(ten: Path, monkeypatch: pytest.MonkeyPatc
 
 SLEEPER = """
     import os, sys, time
-    from mlxlint import cli, run
+    from mlxlint import cli, run, workers
 
     def sleep(self, task):
         os.write(1, b"checking\\n")
         time.sleep(600)
 
-    run.POOL_FROM = 0
+    workers.POOL_FROM = 0
     run.Checker.check = sleep
-    sys.argv = ["mlxlint", "--jobs", sys.argv[2], sys.argv[1]]
+    sys.argv = ["mlxlint", "--no-cache", "--jobs", sys.argv[2], sys.argv[1]]
     cli.main()
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mlxlint.evidence import package_of
@@ -13,6 +13,7 @@ from mlxlint.verify.pool import Facts, Limits, Place, Task, run
 
 NO_REPRODUCTION = Verification("skipped", reason="this finding has no reproduction")
 DEFAULT_LIMITS = Limits()
+Runner = Callable[[Sequence[Task], Place, Limits, int | None], tuple[Facts, list[Verification]]]
 
 
 def verify(
@@ -23,8 +24,11 @@ def verify(
     jobs: int | None = None,
     place: Place | None = None,
     known: Mapping[str, Rule] | None = None,
+    run: Runner = run,
 ) -> list[Finding]:
     """Findings with ``verification`` set, in the same order; a refuted one is information from then on.
+
+    ``run`` is what runs the reproductions: by default worker processes on this machine.
 
     Raises:
         MlxMissing, DeviceUnavailable: when reproductions cannot be run here.

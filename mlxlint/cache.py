@@ -1,0 +1,250 @@
+"""Findings kept from run to run: one SQLite file a project.
+
+What is kept of a file holds while its text, the settings and mlxlint itself are the same, and while all that was asked
+about other modules has the same answers. A cache that cannot be read or written costs time and nothing else. What
+stands in it is data, never code: a cache that came with a checkout can do no more than hide findings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlxlint import registry
+from mlxlint.config import Settings
+from mlxlint.model.finder import Facts, Finder, digest
+from mlxlint.rule import Applicability, Confidence, Edit, Finding, Fix, Kind, Position, Reason, Severity
+
+if TYPE_CHECKING:
+    from mlxlint.checker import Outcome, Task
+
+FOLDER = ".mlxlint_cache"
+FILE = "findings.db"
+FILES = (FILE, FILE + "-journal", ".gitignore")  # all that is ever in the folder
+FORMAT = 1
+KEPT_DAYS = 30
+WAIT = 2.0  # seconds for another process that writes
+_DAY = 86_400
+
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS results (
+        path TEXT, settings TEXT, text TEXT, facts TEXT, findings TEXT, day INTEGER, PRIMARY KEY (path, settings)
+    ) WITHOUT ROWID
+"""
+
+
+class Key(NamedTuple):
+    """Whose findings, found with which settings, in which text: the latter two as digests."""
+
+    path: str
+    settings: str
+    text: str
+
+    @classmethod
+    def of(cls, path: str, data: bytes, settings: Settings) -> Key:
+        return cls(path, _settings_digest(settings, settings.codes_for(path)), digest(data))
+
+
+def _settings_digest(settings: Settings, codes: frozenset[str]) -> str:
+    known = _digests.get((settings, codes))
+    if known is None:
+        severities = sorted((code, severity.value) for code, severity in settings.severity.items())
+        targets = [settings.value(key) for key in ("min-confidence", "target-mlx", "target-mlx-lm")]
+        whole = (FORMAT, registry.digest(), sorted(settings.codes), sorted(codes), severities, settings.src, targets)
+        known = _digests[settings, codes] = digest(repr(whole).encode("utf-8", "surrogateescape"))
+    return known
+
+
+_digests: dict[tuple[Settings, frozenset[str]], str] = {}
+
+
+def folder(settings: Settings) -> str:
+    """Where the findings of a project are kept: beside its config file, else in the working folder."""
+    return os.path.join(settings.root or os.getcwd(), FOLDER)
+
+
+def clean(folder: str) -> bool:
+    """Remove a cache, but nothing that is no part of one. Returns whether there was any.
+
+    Raises:
+        OSError: when it cannot be removed.
+    """
+    there = os.path.lexists(os.path.join(folder, FILE))
+    for name in FILES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, name))
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+    return there
+
+
+class Cache:
+    """The findings kept in one folder."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._finders: dict[tuple[str, ...], Finder] = {}
+        self._rows: list[tuple[object, ...]] = []
+        self._read: sqlite3.Connection | None = self._opened() if os.path.exists(self._path) else None
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(self._folder, FILE)
+
+    def _opened(self) -> sqlite3.Connection | None:
+        """A connection; None when another process holds the file, or it cannot be opened here."""
+        try:
+            return _connect(self._path)
+        except sqlite3.OperationalError:
+            return None
+        except sqlite3.DatabaseError:  # corrupt, foreign or of another format: nobody needs it
+            with contextlib.suppress(OSError, sqlite3.Error):
+                os.unlink(self._path)
+                return _connect(self._path)
+        return None
+
+    def get(self, key: Key, shown: str, settings: Settings) -> list[Finding] | None:
+        """What was found, in a file named ``shown`` by now; None when that is not known, or may have changed."""
+        if self._read is None:
+            return None
+        try:
+            row = self._read.execute(
+                "SELECT facts, findings FROM results WHERE path = ? AND settings = ? AND text = ?", key
+            ).fetchone()
+            if row is None:
+                return None
+            facts = [(tuple(question), answer) for question, answer in json.loads(row[0])]
+            if not self._finder(settings).hold(facts):
+                return None
+            return [_finding(values, shown) for values in json.loads(row[1])]
+        except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, UnicodeError):
+            return None
+
+    def _finder(self, settings: Settings) -> Finder:
+        if settings.src not in self._finders:
+            self._finders[settings.src] = Finder(settings.src)
+        return self._finders[settings.src]
+
+    def put(self, key: Key, facts: Facts, findings: Sequence[Finding]) -> None:
+        """Keep what was found; written by :meth:`write`."""
+        texts = json.dumps([*facts.items()]), json.dumps([_row(finding) for finding in findings])
+        self._rows.append((*key, *texts, int(time.time()) // _DAY))
+
+    def write(self) -> None:
+        """Write what was put, all of it or nothing."""
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        with contextlib.suppress(OSError, sqlite3.Error, UnicodeError):
+            if self._read is None:
+                _make(self._folder)
+                self._read = self._opened()
+            if self._read is not None:
+                with self._read:
+                    self._read.executemany("REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
+                    self._read.execute("DELETE FROM results WHERE day < ?", (int(time.time()) // _DAY - KEPT_DAYS,))
+
+    def close(self) -> None:
+        if self._read is not None:
+            self._read.close()
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """Raises:
+    sqlite3.DatabaseError: when the file is no cache of this format.
+    """
+    connection = sqlite3.connect(path, timeout=WAIT)
+    try:
+        connection.execute("PRAGMA synchronous = OFF")  # what a power failure breaks is found anew
+        (format,) = connection.execute("PRAGMA user_version").fetchone()
+        if format != FORMAT:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if format or tables:
+                raise sqlite3.DatabaseError(f"format {format}")
+            with connection:
+                connection.execute(_TABLE)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make(folder: str) -> None:
+    os.makedirs(folder, exist_ok=True)
+    ignored = os.path.join(folder, ".gitignore")
+    if not os.path.exists(ignored):
+        with open(ignored, "w", encoding="utf-8") as file:
+            file.write("# Made by mlxlint\n*\n")
+
+
+class Memory:
+    """The caches of the projects that a run's files are of. What is put into them is written when it is left."""
+
+    def __init__(self) -> None:
+        self._caches: dict[str, Cache] = {}
+        self._keys: dict[Task, Key] = {}
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for cache in self._caches.values():
+            cache.write()
+            cache.close()
+
+    def recall(self, task: Task) -> list[Finding] | None:
+        """What is known to be found in a text; None when that is not known."""
+        if task.path is None:
+            return None
+        key = self._keys[task] = Key.of(task.path, task.data, task.settings)
+        return self._cache(task).get(key, task.shown, task.settings)
+
+    def keep(self, task: Task, outcome: Outcome) -> None:
+        if outcome.facts is not None and task in self._keys:
+            self._cache(task).put(self._keys[task], outcome.facts, outcome.findings)
+
+    def _cache(self, task: Task) -> Cache:
+        name = folder(task.settings)
+        if name not in self._caches:
+            self._caches[name] = Cache(name)
+        return self._caches[name]
+
+
+# Findings as JSON
+
+
+def _row(finding: Finding) -> list[Any]:
+    """A finding without the name of its file."""
+    fix, repro = finding.fix, finding.repro
+    return [
+        finding.code, finding.name, finding.message, finding.severity, finding.confidence, finding.kind,
+        _place(finding.start), _place(finding.end), finding.offsets, finding.statement,
+        [[reason.text, _place(reason.position)] for reason in finding.reasons],
+        fix and [fix.title, fix.applicability, [[edit.start, edit.end, edit.content] for edit in fix.edits]],
+        finding.url, None if repro is None else dict(repro), finding.cell,
+    ]  # fmt: skip
+
+
+def _place(position: Position | None) -> tuple[int, int] | None:
+    return position and (position.row, position.column)
+
+
+def _finding(row: list[Any], path: str) -> Finding:
+    code, name, message, severity, confidence, kind, start, end, offsets, rows, reasons, fix, url, repro, cell = row
+    return Finding(
+        code, name, message, path, Severity(severity), Confidence(confidence), Kind(kind),
+        Position(*start), Position(*end), tuple(offsets), tuple(rows),
+        tuple(Reason(text, position and Position(*position)) for text, position in reasons),
+        fix and Fix(fix[0], Applicability(fix[1]), tuple(Edit(*edit) for edit in fix[2])),
+        url, None if repro is None else {name: _literal(value) for name, value in repro.items()}, cell,
+    )  # fmt: skip
+
+
+def _literal(value: Any) -> Any:
+    return tuple(map(_literal, value)) if isinstance(value, list) else value
