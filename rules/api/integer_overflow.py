@@ -23,6 +23,8 @@ from mlxlint.rules._operations import operand, operation, produced_by
 
 CUMULATIVE = frozenset({"cumsum", "cumprod"})
 SUMS = frozenset({"sum", "cumsum", "trace", "prod"})
+AVERAGES = frozenset({"mean", "var", "std"})  # which sum in int32 as well
+LONGEST_RANGE = 65536  # the sum of the numbers below it is the last in int32
 NARROW = frozenset({"uint8", "int8", "uint16", "int16"})
 INT32 = range(-(2**31), 2**31)
 HASH_FACTOR = 2**15  # ids of a million, times this, are beyond int32
@@ -32,8 +34,9 @@ class IntegerOverflow(Rule):
     """Integer arithmetic that needs more bits than MLX gives it
 
     ## What it does
-    Finds running sums of 8- and 16-bit integers, sums of squared or multiplied `int32`, products of `int32` arrays
-    with large constants, sorted keys `row * n + column`, and constants beyond `int32` next to such arrays.
+    Finds running sums of 8- and 16-bit integers, sums of squared or multiplied `int32`, sums and means of long ranges,
+    products of `int32` arrays with large constants, sorted keys `row * n + column`, and constants beyond `int32` next
+    to such arrays.
 
     ## PyTorch and MLX
     PyTorch's integers are `int64` by default, and its sums of any integer are. MLX's default is `int32`; sums stay
@@ -68,14 +71,22 @@ class IntegerOverflow(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     message = "{problem}"
-    calls = SUMS
+    calls = SUMS | AVERAGES
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        found = operation(node, context, SUMS)
+        found = operation(node, context, SUMS | AVERAGES)
         array = None if found is None else context.array(found.subject)
         if found is None or array is None:
             return
-        if found.name in CUMULATIVE and array.dtype in NARROW:
+        if _is_long_range(array):
+            problem = f"the {found.name} of `{context.brief(found.subject)}` is computed in int32 and wraps"
+            context.report(
+                self, node, because=[found.subject], problem=problem, repro={"case": "range"},
+                fix=_wide([found.subject], context),
+            )  # fmt: skip
+        elif found.name in AVERAGES:
+            return
+        elif found.name in CUMULATIVE and array.dtype in NARROW:
             problem = f"`mx.{found.name}` of {array.dtype} stays {array.dtype} and wraps"
             fix = _wide([found.subject], context)
             context.report(self, node, because=[found.subject], problem=problem, repro={"case": "running"}, fix=fix)
@@ -143,6 +154,9 @@ class IntegerOverflow(Rule):
                 differs(mx.cumsum(hits), [100, 200, 300]), agrees(mx.cumsum(hits.astype(mx.int32)), [100, 200, 300])
             )
         ids = mx.array([100_000, 200_000])
+        if case == "range":
+            numbers = mx.arange(100_000)
+            return Evidence(differs(numbers.mean(), 49999.5), agrees(numbers.astype(mx.int64).mean(), 49999.5))
         if case == "constant":
             return Evidence(
                 raises(lambda: ids * 2654435761, ValueError), agrees((ids.astype(mx.int64) * 2654435761) % 7, [5, 3])
@@ -172,6 +186,11 @@ def _wide_factors(array: Array, context: Context) -> NodeFix | None:
         return _wide([node.left], context)
     found = operation(node, context, frozenset({"square"})) if isinstance(node, cst.Call) else None
     return None if found is None else _wide([found.subject], context)
+
+
+def _is_long_range(array: Array) -> bool:
+    size = array.shape[0] if array.shape is not None and len(array.shape) == 1 else None
+    return array.dtype == "int32" and produced_by(array, "arange") and isinstance(size, int) and size > LONGEST_RANGE
 
 
 def _is_product(array: Array, context: Context) -> bool:

@@ -17,12 +17,15 @@ ACTIVATIONS = (
 )
 
 
+CHOOSING = {"where": (1, 2), "maximum": (0, 1), "minimum": (0, 1), "add": (0, 1), "multiply": (0, 1)}
+
+
 class ZeroDimPromotion(Rule):
     """Scaling half-precision arrays by a 0-d array
 
     ## What it does
-    Finds arithmetic between an array of half precision, a layer's output, a parameter or a gradient, and
-    `mx.array(2.5)` made in the same function.
+    Finds arithmetic, `mx.where`, `mx.maximum` and `mx.minimum` between an array of half precision, a layer's output, a
+    parameter or a gradient, and `mx.array(2.5)` made in the same function.
 
     ## PyTorch and MLX
     A 0-d tensor does not widen a tensor of the same kind: `bfloat16 * torch.tensor(2.5)` stays `bfloat16`. In MLX
@@ -58,8 +61,22 @@ class ZeroDimPromotion(Rule):
     fixable = Fixable.ALWAYS
     message = "`{scalar}` is a 0-d array of float32: it turns `{array}` into float32 when that is of half precision"
 
+    calls = frozenset(CHOOSING)
+
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        for side, other in ((node.left, node.right), (node.right, node.left)):
+        self._check(node, node.left, node.right, context)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        callee = context.callee(node)
+        given = [arg.value for arg in node.args if not arg.star and arg.keyword is None]
+        places = CHOOSING.get(callee[9:], ()) if callee is not None and callee.startswith("mlx.core.") else ()
+        if places and len(given) > places[-1]:
+            self._check(node, given[places[0]], given[places[1]], context)
+
+    def _check(
+        self, node: cst.BaseExpression, left: cst.BaseExpression, right: cst.BaseExpression, context: Context
+    ) -> None:
+        for side, other in ((left, right), (right, left)):
             scalar, array = context.array(other), context.array(side)
             if scalar is None or array is None or array.rank == 0 or not _is_scalar(scalar, node, context):
                 continue
