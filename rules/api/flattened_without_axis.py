@@ -49,7 +49,8 @@ class FlattenedWithoutAxis(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, OPERATIONS)
-        if found is None or found.starred or found.argument(1 if found.name == "take" else 0, "axis") is not None:
+        axis = 1 if found is not None and found.name == "take" else 0
+        if found is None or found.starred or found.argument(axis, "axis", "dim") is not None:  # PyTorch's name
             return
         index = found.argument(0, "indices") if found.name == "take" else None
         array = (

@@ -60,7 +60,7 @@ class NormOfEverything(Rule):
             return
         if array.rank is None and (produced_by(array, *OFTEN_VECTORS) or array.op in ("operator.@", "operator.*")):
             return
-        given = found.argument(1, "axis") or found.argument(0, "ord")
+        given = found.argument(1, "axis", "dim") or found.argument(0, "ord")
         if given is None and is_same(found.subject, node.left, context):
             context.report(
                 self, node, because=[node.left], severity=default_severity(context), confidence=Confidence.LIKELY,

@@ -54,7 +54,7 @@ class WholeArraySoftmax(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, SOFTMAX)
-        if found is None or found.starred or found.argument(0, "axis") is not None:
+        if found is None or found.starred or found.argument(0, "axis", "dim") is not None:  # PyTorch's name
             return
         array = context.array(found.subject)
         rank = None if array is None else array.rank
