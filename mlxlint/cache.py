@@ -26,16 +26,12 @@ if TYPE_CHECKING:
 FOLDER = ".mlxlint_cache"
 FILE = "findings.db"
 FILES = (FILE, FILE + "-journal", ".gitignore")  # all that is ever in the folder
-FORMAT = 1
 KEPT_DAYS = 30
 WAIT = 2.0  # seconds for another process that writes
 _DAY = 86_400
 
-_TABLE = """
-    CREATE TABLE IF NOT EXISTS results (
-        path TEXT, settings TEXT, text TEXT, facts TEXT, findings TEXT, day INTEGER, PRIMARY KEY (path, settings)
-    ) WITHOUT ROWID
-"""
+_COLUMNS = ("path", "settings", "text", "facts", "findings", "day")
+_TABLE = f"CREATE TABLE results ({', '.join(_COLUMNS)}, PRIMARY KEY (path, settings)) WITHOUT ROWID"
 
 
 class Key(NamedTuple):
@@ -55,7 +51,7 @@ def _settings_digest(settings: Settings, codes: frozenset[str]) -> str:
     if known is None:
         severities = sorted((code, severity.value) for code, severity in settings.severity.items())
         targets = [settings.value(key) for key in ("min-confidence", "target-mlx", "target-mlx-lm")]
-        whole = (FORMAT, registry.digest(), sorted(settings.codes), sorted(codes), severities, settings.src, targets)
+        whole = (registry.digest(), sorted(settings.codes), sorted(codes), severities, settings.src, targets)
         known = _digests[settings, codes] = digest(repr(whole).encode("utf-8", "surrogateescape"))
     return known
 
@@ -90,7 +86,7 @@ class Cache:
         self._folder = folder
         self._finders: dict[tuple[str, ...], Finder] = {}
         self._rows: list[tuple[object, ...]] = []
-        self._read: sqlite3.Connection | None = self._opened() if os.path.exists(self._path) else None
+        self._database = self._opened() if os.path.exists(self._path) else None
 
     @property
     def _path(self) -> str:
@@ -98,22 +94,22 @@ class Cache:
 
     def _opened(self) -> sqlite3.Connection | None:
         """A connection; None when another process holds the file, or it cannot be opened here."""
-        try:
-            return _connect(self._path)
-        except sqlite3.OperationalError:
-            return None
-        except sqlite3.DatabaseError:  # corrupt, foreign or of another format: nobody needs it
-            with contextlib.suppress(OSError, sqlite3.Error):
+        with contextlib.suppress(OSError, sqlite3.Error):
+            try:
+                return _connect(self._path)
+            except sqlite3.OperationalError:
+                return None
+            except sqlite3.DatabaseError:  # corrupt, foreign or of another format: nobody needs it
                 os.unlink(self._path)
                 return _connect(self._path)
         return None
 
     def get(self, key: Key, shown: str, settings: Settings) -> list[Finding] | None:
         """What was found, in a file named ``shown`` by now; None when that is not known, or may have changed."""
-        if self._read is None:
+        if self._database is None:
             return None
         try:
-            row = self._read.execute(
+            row = self._database.execute(
                 "SELECT facts, findings FROM results WHERE path = ? AND settings = ? AND text = ?", key
             ).fetchone()
             if row is None:
@@ -122,7 +118,7 @@ class Cache:
             if not self._finder(settings).hold(facts):
                 return None
             return [_finding(values, shown) for values in json.loads(row[1])]
-        except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, UnicodeError):
+        except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError):
             return None
 
     def _finder(self, settings: Settings) -> Finder:
@@ -140,18 +136,29 @@ class Cache:
         rows, self._rows = self._rows, []
         if not rows:
             return
-        with contextlib.suppress(OSError, sqlite3.Error, UnicodeError):
-            if self._read is None:
-                _make(self._folder)
-                self._read = self._opened()
-            if self._read is not None:
-                with self._read:
-                    self._read.executemany("REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
-                    self._read.execute("DELETE FROM results WHERE day < ?", (int(time.time()) // _DAY - KEPT_DAYS,))
+        with contextlib.suppress(OSError, sqlite3.OperationalError, UnicodeError):
+            try:
+                self._write(rows)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise  # a full disk, another process: not the file's fault
+                self.close()
+                os.unlink(self._path)
+                self._database = None
+                self._write(rows)
+
+    def _write(self, rows: Sequence[tuple[object, ...]]) -> None:
+        if self._database is None:
+            _make(self._folder)
+            self._database = self._opened()
+        if self._database is not None:
+            with self._database:
+                self._database.executemany("REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._database.execute("DELETE FROM results WHERE day < ?", (int(time.time()) // _DAY - KEPT_DAYS,))
 
     def close(self) -> None:
-        if self._read is not None:
-            self._read.close()
+        if self._database is not None:
+            self._database.close()
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -161,14 +168,12 @@ def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=WAIT)
     try:
         connection.execute("PRAGMA synchronous = OFF")  # what a power failure breaks is found anew
-        (format,) = connection.execute("PRAGMA user_version").fetchone()
-        if format != FORMAT:
-            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if format or tables:
-                raise sqlite3.DatabaseError(f"format {format}")
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             with connection:
                 connection.execute(_TABLE)
-                connection.execute(f"PRAGMA user_version = {FORMAT}")
+        columns = tuple(row[1] for row in connection.execute("PRAGMA table_info(results)"))
+        if columns != _COLUMNS:
+            raise sqlite3.DatabaseError("not a table of ours")
     except BaseException:
         connection.close()
         raise
