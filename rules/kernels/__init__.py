@@ -1,1 +1,1 @@
-"""MLX8xx: custom kernels and fast paths."""
+"""MLX8xx: custom kernels and fast paths; MLX85x is advice."""

@@ -51,7 +51,7 @@ class RopeByHand(Rule):
     kind = Kind.COST
     severity = Severity.INFO
     calls = _JOINING
-    message = "this is a rotary embedding: `mx.fast.rope` computes it in one step, and its angles in float32"
+    message = "this is a rotary embedding: where positions count up by one, `mx.fast.rope` computes it in one step"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         parts = _joined(node, context)
