@@ -27,15 +27,15 @@ class Annotations(Machine):
 
     def annotation(self, node: cst.BaseExpression) -> Value:
         """What an annotation says of the value annotated."""
-        if isinstance(node, (cst.SimpleString,)):
+        if isinstance(node, cst.Name):  # first, being the most frequent
+            return NONE if node.value == "None" else instance_of(self.eval(node))
+        if isinstance(node, cst.SimpleString):
             try:
-                node = cst.parse_expression(str(node.evaluated_value).strip())
+                return self.annotation(cst.parse_expression(str(node.evaluated_value).strip()))
             except Exception:
                 return UNKNOWN
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
             return self._alternatives([self.annotation(node.left), self.annotation(node.right)])
-        if isinstance(node, cst.Name) and node.value == "None":
-            return NONE
         if isinstance(node, cst.Subscript):
             return self._generic_annotation(node)
         return instance_of(self.eval(node))

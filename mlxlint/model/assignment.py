@@ -35,10 +35,10 @@ class Assignment(Machine):
             if isinstance(value, Scalar) and value.type == "int" and value.dim is None:
                 value = value.with_(dim=Dim(target.value))
             self.frame.env[target.value] = value
-        elif isinstance(target, (cst.Tuple, cst.List)):
-            self._unpack(target, value, source)
         elif isinstance(target, cst.Attribute):
             self.store_attribute(target, value)
+        elif isinstance(target, (cst.Tuple, cst.List)):
+            self._unpack(target, value, source)
         elif isinstance(target, cst.Subscript):
             self._store_subscript(target, value)
         elif isinstance(target, cst.StarredElement):

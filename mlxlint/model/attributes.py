@@ -37,6 +37,8 @@ class Attributes(Machine):
         """The value of ``base.name``."""
         if base is UNKNOWN:
             return UNKNOWN
+        if type(base) is Instance:  # by far the most frequent
+            return self._instance_attribute(base, name, node)
         if isinstance(base, Module):
             return self.project.attribute(base, name, self.frame.module)
         if isinstance(base, Array):
@@ -52,8 +54,6 @@ class Attributes(Machine):
                 if foreign.attribute(base, name)
                 else Name(f"{base.type}.{name}", base, base.confidence, node)
             )
-        if isinstance(base, Instance):
-            return self._instance_attribute(base, name, node)
         if isinstance(base, Class):
             return self._class_attribute(base, name)
         if isinstance(base, (Dict, Sequence, Tree, Const, Scalar)):

@@ -108,8 +108,7 @@ class Calls(Machine):
 
     def _stated_return(self, code: FunctionCode) -> Value:
         if isinstance(code.node, cst.FunctionDef) and code.node.returns is not None:
-            annotation = code.node.returns.annotation
-            return self.in_scope_of(code, lambda: self.annotation(annotation))
+            return self.stated(code, code.node.returns)
         return UNKNOWN
 
     def _bind(self, code: FunctionCode, args: Arguments) -> Env:

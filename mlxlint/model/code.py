@@ -27,6 +27,7 @@ class ModuleCode:
         self.functions: dict[cst.CSTNode, FunctionCode] = {}
         self.classes: dict[cst.ClassDef, ClassCode] = {}
         self.executed = False
+        self.complete = False  # executed to its end
         self.analysed = False
 
     @property
@@ -56,6 +57,7 @@ class FunctionCode:
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
         self.running = 0
         self.surveyed = False
+        self.stated: dict[cst.Annotation, Value] = {}
         self.recorded: Env | None = None  # the parameters with which the values on record were computed
         self.is_generator = False  # known once its body has been run
 

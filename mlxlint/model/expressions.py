@@ -46,6 +46,7 @@ OPERATORS: dict[type, str] = {
     cst.ModuloAssign: "%", cst.PowerAssign: "**", cst.MatrixMultiplyAssign: "@", cst.BitAndAssign: "&",
     cst.BitOrAssign: "|", cst.BitXorAssign: "^", cst.LeftShiftAssign: "<<", cst.RightShiftAssign: ">>",
 }  # fmt: skip
+_CONSTANTS = {"None": NONE, "True": Const(True), "False": Const(False)}
 
 
 class Expressions(Machine):
@@ -73,13 +74,7 @@ class Expressions(Machine):
 
     def on_Name(self, node: cst.Name) -> Value:
         name = node.value
-        if name == "None":
-            return NONE
-        if name == "True":
-            return Const(True)
-        if name == "False":
-            return Const(False)
-        value = self.lookup(name)
+        value = self.frame.env.get(name) or _CONSTANTS.get(name) or self.lookup(name)
         return UNKNOWN if value is NEVER else value
 
     def on_Integer(self, node: cst.Integer) -> Value:

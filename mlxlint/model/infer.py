@@ -57,6 +57,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         self.within(frame, lambda: self.block(module.tree.body))
         if frame.env is not module.env:  # a branch at top level replaced it
             module.env.update(frame.env)
+        module.complete = True
 
     def analyse(self, module: ModuleCode) -> None:
         """Run everything in a module once, functions with the arguments of the calls seen, callers before callees."""
@@ -139,7 +140,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         name = param.name.value
         seen = code.seen.get(name, UNKNOWN)
         if param.annotation is not None:
-            stated = self.in_scope_of(code, lambda: self.annotation(param.annotation.annotation))  # type: ignore[union-attr]
+            stated = self.stated(code, param.annotation)
             if stated is not UNKNOWN:
                 return refine(stated, seen)
         if param.default is not None:

@@ -81,6 +81,15 @@ class Machine:
         frame.owner = code.owner
         return self.within(frame, run)
 
+    def stated(self, code: FunctionCode, annotation: cst.Annotation) -> Value:
+        """What an annotation of a function says, read once when all that it may name is bound."""
+        known = code.stated.get(annotation)
+        if known is None:
+            known = self.in_scope_of(code, lambda: self.annotation(annotation.annotation))
+            if code.module.complete:
+                code.stated[annotation] = known
+        return known
+
     def eval(self, node: cst.CSTNode) -> Value:
         """The value of an expression, recorded."""
         raise NotImplementedError
