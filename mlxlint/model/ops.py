@@ -511,6 +511,15 @@ def matmul(name: str, args: Arguments) -> Value:
     return Array(dtype, shape, confidence=confidence)
 
 
+@operation("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_general")
+def convolution(name: str, args: Arguments) -> Value:
+    a, weight = _first(args), as_array(args.get(1, "weight"))
+    kernels = weight.shape[0] if weight is not None and weight.shape else None
+    shape = None if not a.shape else (a.shape[0], *(None,) * (len(a.shape) - 2), kernels)
+    layout = "channels_last" if a.layout == "channels_last" else None
+    return Array(a.dtype, shape, layout, confidence=a.confidence)
+
+
 @operation("take")
 def take(name: str, args: Arguments) -> Value:
     a, indices = _first(args), args.get(1, "indices")
