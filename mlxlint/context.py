@@ -206,7 +206,7 @@ class Context:
     def enclosing_function(self, node: cst.CSTNode) -> FunctionCode | None:
         for ancestor in self.ancestors(node):
             if type(ancestor) in _FUNCTIONS:
-                return self.module.functions.get(ancestor)  # type: ignore[call-overload, no-any-return]
+                return self.module.functions.get(ancestor)
         return None
 
     def enclosing_class(self, node: cst.CSTNode) -> ClassCode | None:

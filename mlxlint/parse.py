@@ -25,7 +25,8 @@ _FREQUENT = (
 
 def _store_plainly(kind: Any) -> None:
     """Give a class of nodes a constructor that stores its arguments and does nothing else."""
-    parameters, stores, names = [], [], {"MISSING": MISSING}
+    parameters, stores = [], []
+    names: dict[str, Any] = {"MISSING": MISSING}
     for field in dataclasses.fields(kind):
         name, value = field.name, field.name
         names[f"default_{name}"] = field.default
