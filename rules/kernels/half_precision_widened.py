@@ -24,13 +24,13 @@ class HalfPrecisionWidened(Rule):
     """Half precision becomes float32 through an array made without a dtype
 
     ## What it does
-    Finds operators and norms between an array of `float16` or `bfloat16` and one that was made in the same place without
-    a dtype, and so is `float32`: `mx.array(0.5)`, `mx.zeros`, `mx.random.normal`, ... It is advice.
+    Finds operators and norms between an array of `float16` or `bfloat16` and one that was made in the same place
+    without a dtype, and so is `float32`: `mx.array(0.5)`, `mx.zeros`, `mx.random.normal`, ... It is advice.
 
     ## PyTorch and MLX
-    A tensor without axes does not widen others in PyTorch, and `torch.set_default_dtype` makes new ones half too. In MLX an
-    array of `float32`, of whatever shape, makes the result `float32`, and with it everything after it: twice the memory,
-    and slower products. Python numbers do not.
+    A tensor without axes does not widen others in PyTorch, and `torch.set_default_dtype` makes new ones half too. In
+    MLX an array of `float32`, of whatever shape, makes the result `float32`, and with it everything after it: twice
+    the memory, and slower products. Python numbers do not.
 
     ## Example
     ```python
