@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlxlint import registry
+from mlxlint import notebook, registry
 from mlxlint.config import Settings
 from mlxlint.rule import Applicability, Finding, Severity
 from mlxlint.source import Source, UnreadableText
@@ -61,6 +61,8 @@ class Checker:
         except UnreadableText as error:
             finding = finding_at_row("syntax-error", task, error.row, {"reason": str(error)})
             return Outcome([finding], facts={} if task.asks_facts else None)
+        if source.notebook is not None:
+            source = notebook.set_aside(source)
         findings = self._lint(source, task)
         facts = self._facts(task, findings) if task.asks_facts else None
         return Outcome(findings, self._fix(source, task, findings) if task.fixes else None, facts)
@@ -71,7 +73,11 @@ class Checker:
         settings = task.settings
         enabled = settings.codes_for(task.path or os.path.abspath(task.shown))
         found = self._analysis(settings).lint(source, Path(task.path) if task.path else None)
+        if source.notebook is not None:
+            found += notebook.syntax_errors(source)
         findings = suppress.apply(source, [finding for finding in found if finding.code in enabled], enabled)
+        if source.notebook is not None:
+            findings = notebook.in_cells(findings, source)
         return [_graded(finding, settings) for finding in findings]
 
     def _facts(self, task: Task, findings: list[Finding]) -> Facts | None:
@@ -86,7 +92,8 @@ class Checker:
         unsafe = task.fixes is Applicability.UNSAFE
         if not any(applicable(finding, unsafe) for finding in findings):
             return None
-        return fix(source, findings, lambda text: self._lint(text, task), unsafe)
+        fixed = fix(source, findings, lambda text: self._lint(text, task), unsafe)
+        return fixed if source.notebook is None else replace(fixed, source=notebook.put_back(fixed.source))
 
     def _analysis(self, settings: Settings) -> Analysis:
         from mlxlint.engine import Analysis

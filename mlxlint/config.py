@@ -245,7 +245,7 @@ KEYS: dict[str, Key] = {
         " default what the project requires in `pyproject.toml`, `setup.cfg` or `requirements.txt`, else the newest.",
     ),
     "target-mlx-lm": Key("version or range", _target("mlx-lm"), "The same for MLX-LM."),
-    "include": Key("list of globs", _globs, "Files to find in a folder.", ("*.py", "*.pyi")),
+    "include": Key("list of globs", _globs, "Files to find in a folder.", ("*.py", "*.pyi", "*.ipynb")),
     "exclude": Key(
         "list of globs",
         _globs,

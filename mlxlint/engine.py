@@ -100,7 +100,7 @@ class Analysis:
         try:
             module = self.project.module(source, path)
         except cst.ParserSyntaxError as error:
-            return [_syntax_error(source, error)]
+            return [syntax_error(source, error)]
         try:
             self.project.analyse(module)
         except RecursionError:
@@ -179,7 +179,8 @@ def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[F
     return result
 
 
-def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
+def syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
+    """The finding that a text does not parse."""
     row = max(1, min(error.raw_line, len(source.line_starts)))
     at = min(source.line_starts[row - 1] + max(error.raw_column, 0), len(source.text))
     reason = " ".join(str(error.message).split())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from mlxlint.imports import unused_imports
+from mlxlint.notebook import cells_of, plain
 from mlxlint.parse import parse
 from mlxlint.rule import Applicability, Edit, Finding, Fix
 from mlxlint.source import Source, split_lines
@@ -115,7 +116,7 @@ def _is_python_here(source: Source, text: str) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(source.encode(text))
+            ast.parse(source.encode(text) if source.notebook is None else text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
@@ -127,10 +128,17 @@ def _is_python_to_rules(source: Source, text: str) -> bool:
         source.encode(text)
     except (cst.ParserSyntaxError, RecursionError, UnicodeEncodeError):
         return False
-    return True
+    return len(cells_of(text)) == len(cells_of(source.text))
 
 
 def diff(path: str, before: str, after: str) -> str:
-    """The change of a file as a unified diff."""
+    """The change of a file as a unified diff; of a notebook, cell by cell."""
+    if not (cells := cells_of(before)):
+        return _diff(path, before, after)
+    pairs = ((a.number, before[a.start : a.end], after[b.start : b.end]) for a, b in zip(cells, cells_of(after)))
+    return "".join(_diff(f"{path}:cell {number}", plain(old), plain(new)) for number, old, new in pairs)
+
+
+def _diff(path: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(split_lines(before), split_lines(after), path, path)
     return "".join(line if line.endswith(("\n", "\r")) else f"{line}\n\\ No newline at end of file\n" for line in lines)

@@ -149,6 +149,7 @@ class Reason:
 
     text: str
     position: Position | None = None
+    cell: int | None = None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Texts:
     def line(self, finding: Finding) -> str:
         """The text of the line at which a finding starts."""
         source = self.source(finding.path)
-        return source.line(finding.start.row) if source else ""
+        return source.line(source.position(finding.offsets[0]).row) if source else ""
 
 
 def check(

@@ -9,8 +9,12 @@ import tokenize
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mlxlint.rule import Position
+
+if TYPE_CHECKING:
+    from mlxlint.notebook import Notebook
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _LINE_END = re.compile(r"\r\n?|\n")  # str.splitlines knows ten more, which end no line of Python
@@ -31,19 +35,28 @@ class UnreadableText(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """A file's text as the parser sees it. ``path`` is how reports name it."""
+    """A file's text as the parser sees it. ``path`` is how reports name it.
+
+    Of a ``notebook`` the text is its code cells, joined.
+    """
 
     path: str
     text: str
     encoding: str = "utf-8"
+    notebook: Notebook | None = None
 
     @classmethod
     def decode(cls, path: str, data: bytes) -> Source:
-        """Decode by byte-order mark, PEP 263 cookie, or UTF-8.
+        """Decode by byte-order mark, PEP 263 cookie, or UTF-8; a notebook as what it is.
 
         Raises:
-            UnreadableText: for NUL bytes, an unknown encoding, or bytes that are not of the encoding.
+            UnreadableText: for NUL bytes, an unknown encoding, or bytes that are not of the encoding or no notebook.
         """
+        if path.endswith(".ipynb"):
+            from mlxlint.notebook import Notebook
+
+            notebook = Notebook.decode(data)
+            return cls(path, notebook.text, notebook.encoding, notebook)
         if b"\0" in data:
             raise UnreadableText("source code cannot contain null bytes", data[: data.index(b"\0")].count(b"\n") + 1)
         try:
@@ -58,6 +71,8 @@ class Source:
 
     def encode(self, text: str) -> bytes:
         """The bytes of a changed text in this file's encoding, byte-order mark kept."""
+        if self.notebook is not None:
+            return self.notebook.encode(text)
         if self.encoding == "utf-8-sig":
             return codecs.BOM_UTF8 + text.encode("utf-8")
         return text.encode(self.encoding)

@@ -16,6 +16,7 @@ from functools import cached_property
 
 from mlxlint import registry
 from mlxlint.config import ALWAYS, did_you_mean, suggest_rule
+from mlxlint.notebook import in_text
 from mlxlint.rule import Applicability, Edit, Finding, Fix
 from mlxlint.source import Source
 from mlxlint.tool import tool_finding
@@ -326,7 +327,7 @@ def ignores(source: Source, findings: Iterable[Finding]) -> list[Edit]:
     layout = Layout.of(source)
     index = _Index(s for s in _suppressions(source, layout) if s.kind == "ignore" and s.names)
     wanted: dict[tuple[int, int], dict[str, None]] = {}
-    for finding in sorted(findings, key=lambda finding: finding.sort_key):
+    for finding in sorted((in_text(f, source) for f in findings), key=lambda finding: finding.sort_key):
         wanted.setdefault(layout.rows(finding), {})[finding.name] = None
     return [_ignore(source, rows, list(names), index.at(rows)) for rows, names in wanted.items()]
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_cases import ROOT, TEXT, finding, full, report
 
+from mlxlint.notebook import join
 from mlxlint.report import FORMATS, ReportContext, write
 from mlxlint.rule import Applicability, Edit, Fix, Position, Severity
 
@@ -78,12 +79,14 @@ def test_edits_have_rows_and_columns(newline: str) -> None:
 
 
 def test_edits_in_a_notebook_count_from_their_cell() -> None:
-    edit = Edit(TEXT.index("kept"), TEXT.index("kept") + 4, "k")
+    text = join([(1, "import mlx.core as mx\n"), (3, "x = mx.zeros(3)\nkept = x[mask]")])
+    edits = [Edit(text.index(word), text.index(word) + 4, "k") for word in ("core", "kept")]
     start = Position(2, 8)
-    in_cell = finding(cell=3, start=start, end=start, fix=Fix("", Applicability.SAFE, (edit,)))
-    [entry] = json.loads(report("json", in_cell))
+    in_cell = finding(text, cell=3, start=start, end=start, fix=Fix("", Applicability.SAFE, tuple(edits)))
+    [entry] = json.loads(report("json", in_cell, sources=text))
     assert entry["cell"] == 3
-    assert entry["fix"]["edits"][0]["location"] == {"row": 2, "column": 1}
+    places = [(edit["cell"], edit["location"]) for edit in entry["fix"]["edits"]]
+    assert places == [(1, {"row": 1, "column": 12}), (3, {"row": 2, "column": 1})]
 
 
 def test_a_fix_in_a_file_that_cannot_be_read_any_more_is_left_out() -> None:

@@ -58,6 +58,8 @@ def _fix(fix: Fix, finding: Finding, context: ReportContext) -> dict[str, Any] |
         region = shared.edit_region(edit, finding, context)
         if region is None:
             return None
-        start, end = map(_location, region)
-        edits.append({"content": edit.content, "location": start, "end_location": end})
+        start, end, cell = region
+        within = {} if cell is None else {"cell": cell}
+        place = {"location": _location(start), "end_location": _location(end)}
+        edits.append({"content": edit.content, **place, **within})
     return {"applicability": fix.applicability.value, "message": fix.title, "edits": edits}

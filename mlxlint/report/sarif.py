@@ -130,7 +130,7 @@ class _Result:
             region = shared.edit_region(edit, self.finding, self.context)
             if region is None:
                 return None
-            replacements.append({"deletedRegion": _region(*region), "insertedContent": {"text": edit.content}})
+            replacements.append({"deletedRegion": _region(*region[:2]), "insertedContent": {"text": edit.content}})
         changes = [{"artifactLocation": self.artifact, "replacements": replacements}]
         return {"description": {"text": fix.title}, "artifactChanges": changes}
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from mlxlint.notebook import cell_at
 from mlxlint.report import ReportContext
 from mlxlint.rule import Applicability, Edit, Finding, Position, Severity, Verification
 
@@ -77,14 +78,17 @@ def rows_before(finding: Finding, context: ReportContext) -> int:
     return source.position(finding.offsets[0]).row - finding.start.row
 
 
-def edit_region(edit: Edit, finding: Finding, context: ReportContext) -> tuple[Position, Position] | None:
-    """First and last position of what an edit replaces; None when the file cannot be read."""
+def edit_region(edit: Edit, finding: Finding, context: ReportContext) -> tuple[Position, Position, int | None] | None:
+    """First and last position of what an edit replaces, and the cell it is in; None when the file cannot be read."""
     source = context.source(finding.path)
     if source is None:
         return None
-    before = rows_before(finding, context)
     start, end = source.position(edit.start), source.position(edit.end)
-    return Position(start.row - before, start.column), Position(end.row - before, end.column)
+    before, cell = 0, None
+    if finding.cell is not None:
+        at = cell_at(source.text, edit.start)
+        before, cell = source.position(at.start).row - 1, at.number
+    return Position(start.row - before, start.column), Position(end.row - before, end.column), cell
 
 
 # Words
@@ -112,7 +116,8 @@ _FIX_LABEL = {
 def explanation(finding: Finding) -> Iterator[tuple[str, str]]:
     """The lines below a message (why, the fix, what verification showed), each as its label and the rest of it."""
     for reason in finding.reasons:
-        row = f" (line {reason.position.row})" if reason.position else ""
+        cell = "" if reason.cell is None else f"cell {reason.cell}, "
+        row = f" ({cell}line {reason.position.row})" if reason.position else ""
         yield "because", f" {reason.text}{row}"
     if finding.fix:
         yield _FIX_LABEL[finding.fix.applicability], f": {finding.fix.title}"
