@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from mlxlint import evidence
 from mlxlint.evidence import Run, Seen
 from mlxlint.rule import Rule, Verification
-from mlxlint.verify import Place, probe
+from mlxlint.verify import Place, VerifyError, probe
 from mlxlint.verify import command as command_module
 from mlxlint.verify.command import probe_command
 from mlxlint.verify.local_model import CHECKS as MODEL_CHECKS
@@ -191,6 +191,14 @@ def test_what_is_missing_is_exit_code_2(option: str) -> None:
     assert result.exit_code == 2
     assert result.output.startswith("mlxlint: ")
     assert result.output.count("\n") == 1
+
+
+def test_those_selected_are_run() -> None:
+    pytest.importorskip("mlx.core")
+    report = probe("cpu", select=["MLX102", "boolean-mask-read", "lm-ex", "nbytes"])
+    assert [outcome.key for outcome in report.outcomes] == ["MLX101", "MLX102", "nbytes", "lm-exports"]
+    with pytest.raises(VerifyError, match="nothing to run is called `no-such`, `model-`"):
+        probe("cpu", select=["nbytes", "no-such", "model-"])
 
 
 def test_recording_merges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

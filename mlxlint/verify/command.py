@@ -22,13 +22,16 @@ STYLES = {"confirmed": "green", "refuted": "red", "inconclusive": "yellow", "ski
 
 @click.command("probe", short_help="Run every reproduction on this machine's MLX.")
 @click.option("--device", type=click.Choice(["auto", "metal", "cuda", "cpu"]), default="auto", show_default=True)
+@click.option("--select", multiple=True, metavar="NAME", help="Run these alone: codes, names, or how they begin.")
 @click.option("--model", metavar="PATH", help="Also check a local MLX-LM model (default: $MLX_LM_LOCAL_MODEL).")
 @click.option(
     "--record", type=click.Path(path_type=Path, dir_okay=False), help="Merge what was seen into a file of evidence."
 )
 @click.option("--python", metavar="PATH", help="The Python that has MLX (default: $MLXLINT_PYTHON, else this one).")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def probe_command(device: str, model: str | None, record: Path | None, python: str | None, output_format: str) -> None:
+def probe_command(
+    device: str, select: tuple[str, ...], model: str | None, record: Path | None, python: str | None, output_format: str
+) -> None:
     """Run every rule's reproduction and the surface checks on this machine's MLX.
 
     Exit code 0: all is as recorded (or, on a release without a record, as stated); 1: something deviates; 2: MLX or the
@@ -39,7 +42,7 @@ def probe_command(device: str, model: str | None, record: Path | None, python: s
         raise click.BadParameter(f"`{model}` is not a folder", param_hint="--model")
     place = Place(device, python) if python else Place(device)
     try:
-        report = probe(model=model, place=place)
+        report = probe(model=model, place=place, select=select)
     except VerifyError as error:
         click.echo(f"mlxlint: {error}", err=True)
         sys.exit(2)

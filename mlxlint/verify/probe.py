@@ -11,7 +11,7 @@ from mlxlint.registry import rules
 from mlxlint.rule import Rule, Verification
 from mlxlint.verify import local_model, mlx_lm_surface, mlx_surface
 from mlxlint.verify.check import task_of
-from mlxlint.verify.pool import Facts, Limits, Place, Task, run
+from mlxlint.verify.pool import Facts, Limits, Place, Task, VerifyError, run
 
 MODEL_LIMITS = Limits(seconds=600, cpu_seconds=3600, memory=1 << 40, total=3600)
 PROBE_LIMITS = Limits(total=1800)
@@ -77,6 +77,10 @@ class Statement:
     package: str
     task: Task
 
+    def answers_to(self, word: str) -> bool:
+        """Whether a code, a name or how one begins means this."""
+        return self.key.startswith(word) or (self.kind == "rule" and self.text.startswith(f"{word}:"))
+
 
 def probe(
     device: str = "auto",
@@ -86,19 +90,33 @@ def probe(
     known: Mapping[str, Rule] | None = None,
     limits: Limits = PROBE_LIMITS,
     packages: Iterable[str] = ("mlx", "mlx-lm"),
+    select: Sequence[str] = (),
 ) -> Report:
     """Run all reproductions with their default parameters and all surface checks, on a local model too if one is given.
 
+    ``select`` names those to run: codes, names, or how they begin.
+
     Raises:
         MlxMissing, DeviceUnavailable: when reproductions cannot be run here.
+        VerifyError: when nothing has a selected name, too.
     """
     place = place or Place(device)
     wanted = set(packages)
     stated = [one for one in (*of_rules(rules() if known is None else known), *of_surface()) if one.package in wanted]
+    on_model = [] if model is None else list(of_model(Path(model).resolve()))
+    if select:
+        check_selection([*stated, *on_model], select)
+        stated, on_model = ([one for one in some if any(map(one.answers_to, select))] for some in (stated, on_model))
     report = observe(stated, place, limits)
-    if model is not None:  # in one worker, so that it is loaded once
-        report.outcomes.extend(observe(list(of_model(Path(model).resolve())), place, MODEL_LIMITS, jobs=1).outcomes)
+    if on_model:  # in one worker, so that it is loaded once
+        report.outcomes.extend(observe(on_model, place, MODEL_LIMITS, jobs=1).outcomes)
     return report
+
+
+def check_selection(stated: Sequence[Statement], select: Sequence[str]) -> None:
+    unknown = [word for word in select if not any(one.answers_to(word) for one in stated)]
+    if unknown:
+        raise VerifyError(f"nothing to run is called {', '.join(f'`{word}`' for word in unknown)}")
 
 
 def of_rules(known: Mapping[str, Rule]) -> Iterable[Statement]:
