@@ -168,7 +168,7 @@ class Calls(Machine):
             return produced(layers.call(instance, args), instance.type + ".__call__", node)
         if instance.type.startswith("torch."):
             return Foreign(foreign.TENSOR) if instance.type.startswith("torch.nn.") else UNKNOWN
-        return UNKNOWN
+        return ops.called(instance)
 
     def _call_sequential(self, instance: Instance, args: Arguments) -> Value:
         value = args.get(0, "x")

@@ -589,8 +589,28 @@ def core(name: str, args: Arguments) -> Value | None:
         return fourier(name[4:], args)
     if name in TORCH_FUNCTIONS:
         return Array()
+    if name in OBJECTS:
+        return Instance(OBJECTS[name], None, args.positional, args.keywords)
     found = OPERATIONS.get(name[7:] if name.startswith("linalg.") else name)
     return None if found is None else found(name.rpartition(".")[2], args)
+
+
+KERNEL, IMPORTED = "mlx.core.fast.kernel", "mlx.core.imported_function"  # what can be called of what MLX makes
+OBJECTS = {
+    "fast.metal_kernel": KERNEL,
+    "fast.cuda_kernel": KERNEL,
+    "import_function": IMPORTED,
+    "new_stream": "mlx.core.Stream",
+    "default_stream": "mlx.core.Stream",
+    "default_device": "mlx.core.Device",
+    "distributed.init": "mlx.core.distributed.Group",
+}
+
+
+def called(instance: Instance) -> Value:
+    """The result of calling an object of ``mlx.core``: of a kernel a list of arrays, of an imported function a tuple."""
+    kinds = {KERNEL: "list", IMPORTED: "tuple"}
+    return Sequence(kinds[instance.type], None, Array(op=instance.type)) if instance.type in kinds else UNKNOWN
 
 
 # Functions of PyTorch that mlx.core lacks, read as they were meant.
