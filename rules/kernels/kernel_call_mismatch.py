@@ -7,7 +7,7 @@ from mlxlint.model.values import Instance, Sequence, Value
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
 _KERNEL = "mlx.core.fast.kernel"
-_ORDER = ("inputs", "output_shapes", "output_dtypes", "grid", "threadgroup")
+_NEEDED = ("inputs", "output_shapes", "output_dtypes", "grid", "threadgroup")
 
 
 class KernelCallMismatch(Rule):
@@ -15,7 +15,7 @@ class KernelCallMismatch(Rule):
 
     ## What it does
     Finds calls of what `mx.fast.metal_kernel` and `mx.fast.cuda_kernel` return with another number of `inputs`,
-    `output_shapes` or `output_dtypes` than there are names, or without one of the arguments that a call needs.
+    `output_shapes` or `output_dtypes` than there are names, or without the name of an argument that a call needs.
 
     ## PyTorch and MLX
     A kernel that PyTorch loads has a signature that C++ checks. In MLX the names are given where the kernel is made,
@@ -66,12 +66,12 @@ class KernelCallMismatch(Rule):
             return
         counts = {"inputs": _length(_stated(called, 1, "input_names"))}
         counts["output_shapes"] = counts["output_dtypes"] = _length(_stated(called, 2, "output_names"))
-        missing = [name for place, name in enumerate(_ORDER) if context.argument(node, place, name) is None]
+        missing = [name for name in _NEEDED if context.argument(node, None, name) is None]
         if missing:
-            context.report(self, node, problem=f"a kernel's call needs `{missing[0]}`")
+            context.report(self, node, problem=f"a kernel's call needs `{missing[0]}`, by name")
             return
         for name, count in counts.items():
-            given = context.argument(node, _ORDER.index(name), name)
+            given = context.argument(node, None, name)
             length = _length(context.value(given))
             if given is not None and None not in (count, length) and count != length:
                 problem = f"the kernel was made with {count} names for `{name}`, and gets {length}"
