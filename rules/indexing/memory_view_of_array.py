@@ -9,7 +9,8 @@ from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, dif
 from mlxlint.rules._statements import block
 from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
 
-VIEWS = frozenset({"numpy.asarray", "builtins.memoryview", "torch.from_dlpack", "torch.utils.dlpack.from_dlpack"})
+VIEWS = frozenset({"numpy.asarray", "builtins.memoryview", "torch.from_dlpack", "torch.utils.dlpack.from_dlpack",
+                   "torch.as_tensor"})  # fmt: skip
 COPIES = frozenset({"numpy.array"})
 
 
@@ -17,8 +18,8 @@ class MemoryViewOfArray(Rule):
     """A NumPy view of an MLX array out of step with it
 
     ## What it does
-    Finds writes through `np.asarray(x)`, `np.array(x, copy=False)`, `memoryview(x)` and `torch.from_dlpack(x)`, and
-    writes to `x` after which such a view is read.
+    Finds writes through `np.asarray(x)`, `np.array(x, copy=False)`, `memoryview(x)`, `torch.from_dlpack(x)` and
+    `torch.as_tensor(x)`, and writes to `x` after which such a view is read.
 
     ## PyTorch and MLX
     `tensor.numpy()` and its tensor stay one memory. In MLX, a write to `x` makes a new array and leaves the view with
@@ -62,8 +63,17 @@ class MemoryViewOfArray(Rule):
         if isinstance(node.targets[0].target, cst.Subscript):
             self._check(node, context)
 
-    def _check(self, node: cst.Assign | cst.AugAssign, context: Context) -> None:
-        target = written(node)
+    def visit_Expr(self, node: cst.Expr, context: Context) -> None:
+        call = node.value
+        if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute):
+            name = call.func.attr.value
+            if name.endswith("_") and not name.endswith("__") and "torch" in context.frameworks:
+                self._check(node, context, call.func.value)
+
+    def _check(
+        self, node: cst.Assign | cst.AugAssign | cst.Expr, context: Context, changed: cst.BaseExpression | None = None
+    ) -> None:
+        target = written(node) if isinstance(node, (cst.Assign, cst.AugAssign)) else changed
         name = None if target is None else dotted(target)
         if target is None or name is None or not {"numpy", "torch"} & context.frameworks:
             return

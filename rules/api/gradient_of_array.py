@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import libcst as cst
+
+from mlxlint.context import Context
+from mlxlint.model.code import FunctionCode
+from mlxlint.model.tree import walk
+from mlxlint.model.values import Array, Sequence, Value, as_array
+from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rules.api._differentiated import differentiated
+
+
+class GradientOfArray(Rule):
+    """A differentiated function that returns an array with axes
+
+    ## What it does
+    Finds functions given to `mx.grad`, `mx.value_and_grad` or `nn.value_and_grad` whose result (the first of several)
+    is known to have an axis.
+
+    ## PyTorch and MLX
+    `y.backward()` wants one element, however many axes it has. MLX's transforms want a scalar, of no axes: even the
+    shape `(1,)` raises `ValueError: Output shape (1) does not match cotangent shape ()`.
+
+    ## Example
+    ```python
+    import mlx.core as mx
+
+    gradient = mx.grad(lambda x: x * 2)(mx.array([1.0, 2.0]))
+    ```
+
+    ## Use instead
+    ```python
+    import mlx.core as mx
+
+    gradient = mx.grad(lambda x: (x * 2).sum())(mx.array([1.0, 2.0]))
+    ```
+
+    For the product with a vector of one's own there is `mx.vjp`.
+
+    ## References
+    - [mlx.core.grad](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.grad.html)
+    """
+
+    code = "MLX433"
+    kind = Kind.CRASH
+    severity = Severity.ERROR
+    message = "`{function}` is differentiated, and `{result}` has {axes}: its gradient is that of a scalar alone"
+    yields_to = ("loss-not-reduced",)
+
+    def visit_Module(self, node: cst.Module, context: Context) -> None:
+        for flow in differentiated(context):
+            if not flow.is_whole:
+                continue
+            for result in _results(flow.code):
+                array = _loss(context.value(result))
+                if array is not None and array.rank:
+                    axes = "an axis" if array.rank == 1 else f"{array.rank} axes"
+                    context.report(
+                        self, result, because=[_first(result)], confidence=array.confidence, function=flow.code.name,
+                        result=context.brief(_first(result)), axes=axes, repro={"axes": min(array.rank, 4)},
+                    )  # fmt: skip
+
+    @staticmethod
+    def repro(axes: int = 1) -> Evidence:
+        import mlx.core as mx
+
+        x = mx.ones((1,) * axes)
+        hazard = raises(lambda: mx.grad(lambda v: v * 2)(x), ValueError, text="cotangent")
+        return Evidence(hazard, agrees(mx.grad(lambda v: (v * 2).sum())(x).reshape(-1), [2]))
+
+
+def _results(code: FunctionCode) -> list[cst.BaseExpression]:
+    """What a function returns."""
+    if isinstance(code.node, cst.Lambda):
+        return [code.node.body]
+    found = walk(code.node.body, (cst.FunctionDef, cst.ClassDef, cst.Lambda))
+    return [node.value for node in found if isinstance(node, cst.Return) and node.value is not None]
+
+
+def _first(node: cst.BaseExpression) -> cst.BaseExpression:
+    return node.elements[0].value if isinstance(node, cst.Tuple) and node.elements else node
+
+
+def _loss(value: Value) -> Array | None:
+    """The array that a result is, or begins with."""
+    if isinstance(value, Sequence) and value.kind == "tuple" and value.items:
+        value = value.items[0]
+    return as_array(value, optional=False)
