@@ -42,10 +42,14 @@ def names_mlx(text: str) -> bool:
 
 
 class Finder:
-    """Answers questions about the files of one project, each once. Paths are absolute and real."""
+    """Answers questions about the files of one project, each once. Paths are absolute and real.
 
-    def __init__(self, roots: Sequence[str] = ()) -> None:
+    ``concerns`` tells of a text whether the project's code in it is to be followed.
+    """
+
+    def __init__(self, roots: Sequence[str] = (), concerns: Callable[[str], bool] = names_mlx) -> None:
         self.roots = [os.path.realpath(root) for root in roots]
+        self.concerns = concerns
         self._answers: Facts = {}
         self._asked: dict[str, set[Question]] = {}  # by the module on whose behalf
         self._sources: dict[str, Source | None] = {}
@@ -198,7 +202,7 @@ class Finder:
         stems = {_stem(path) for path in files} | {os.path.basename(os.path.dirname(path)) for path in files}
         for path in files:
             source = self._sources.get(path) or _read(path)
-            if source is None or not names_mlx(source.text):
+            if source is None or not self.concerns(source.text):
                 continue
             self._sources[path] = source
             for name in _imports(source.text, package(self.name(path), path)):

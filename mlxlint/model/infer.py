@@ -38,7 +38,7 @@ from mlxlint.model.values import (
 )
 
 # Parameters of a layer's __call__ that are seldom arrays; the others are, by MLX's convention.
-_NOT_ARRAYS = re.compile(
+NOT_ARRAYS = re.compile(
     r"cache|config|cfg|args|state|len|size|shape|step|fn|func|mask|mode|return|use_|is_|training|name|key|dim|axis|num|offset"
 )
 
@@ -159,7 +159,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
             code.name == "__call__"
             and code.owner is not None
             and code.owner.is_mlx_module
-            and not _NOT_ARRAYS.search(name)
+            and not NOT_ARRAYS.search(name)
         ):
             return Array(op="parameter", confidence=LIKELY, node=param)
         return UNKNOWN

@@ -10,7 +10,7 @@ import libcst as cst
 
 from mlxlint.model import api, names
 from mlxlint.model.code import Env, ModuleCode
-from mlxlint.model.finder import Facts, Finder, names_mlx
+from mlxlint.model.finder import Facts, Finder
 from mlxlint.model.infer import Interpreter
 from mlxlint.model.port import Sign
 from mlxlint.model.tree import dotted
@@ -60,8 +60,9 @@ class Project:
             MLX is not followed, or one import could pull in a whole framework.
         """
         source = self.finder.source(str(path), str(importer.path) if importer is not None else None)
+        concerns = self.finder.concerns
         if path not in self.modules:
-            if source is None or not (names_mlx(source.text) or importer is None or names_mlx(importer.text)):
+            if source is None or not (concerns(source.text) or importer is None or concerns(importer.text)):
                 return None
             self.modules[path] = None  # while it loads, and if it cannot
             with contextlib.suppress(cst.ParserSyntaxError, RecursionError):
