@@ -26,6 +26,7 @@ from mlxlint.rule import (
     NodeEdit,
     NodeFix,
     Reason,
+    RemoveStatement,
     Replace,
     Report,
     Rule,
@@ -203,7 +204,7 @@ def _findings(context: Context, reports: Sequence[Report], source: Source) -> li
     for report in reports:
         for edit in report.fix.edits if report.fix is not None else ():
             wanted += [edit.first, edit.last] if isinstance(edit, Span) else [edit.node]
-            if isinstance(edit, InsertStatement):
+            if isinstance(edit, (InsertStatement, RemoveStatement)):
                 wanted.append(context.statement(edit.node))
     places = offsets(context.tree, wanted, source, context.parents)
     found = [_finding(context, r, source, places) for r in reports if r.node in places]
@@ -262,6 +263,8 @@ def _edit(context: Context, edit: NodeEdit, source: Source, places: Offsets) -> 
     if isinstance(edit, Insert):
         at = places[edit.node][1 if edit.after else 0]
         return Edit(at, at, edit.text)
+    if isinstance(edit, RemoveStatement):
+        return _removal(context, edit.node, source, places)
     line = context.statement(edit.node)
     if any(
         isinstance(a, cst.SimpleStatementSuite)
@@ -284,6 +287,21 @@ def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, pl
     stop = source.line_starts[last] if last < len(source.line_starts) else len(source.text)
     body = source.text[end:stop].rstrip("\r\n")
     return Edit(end + len(body), end + len(body), newline + indent + edit.text)
+
+
+def _removal(context: Context, node: cst.BaseSmallStatement, source: Source, places: Offsets) -> Edit:
+    """Where a statement shares its line, or is alone in its block, `pass` takes its place."""
+    line = context.statement(node)
+    block = context.parent(line)
+    alone = isinstance(block, cst.IndentedBlock) and len(block.body) == 1
+    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) > 1 or alone:
+        return Edit(*places[node], "pass")
+    start, end = places[line]
+    row, last = source.position(start).row, source.position(end).row
+    stop = source.line_starts[last] if last < len(source.line_starts) else len(source.text)
+    rest = source.text[end:stop]
+    comment = rest.find("#")
+    return Edit(source.line_starts[row - 1], stop, "") if comment < 0 else Edit(start, end + comment, "")
 
 
 def _most_specific(found: Sequence[Finding], reports: Sequence[Report]) -> list[Finding]:

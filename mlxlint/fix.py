@@ -91,19 +91,27 @@ def fix(
     left = found
     for _ in range(MAX_PASSES):
         chosen = choose((f for f in left if f.name not in broken), unsafe)
-        text = apply(source.text, (f.fix for f in chosen if f.fix is not None))
+        text = _applied(source.text, chosen)
         if text == source.text:
             text = apply_edits(text, unused_imports(original, source))
         if text == source.text:
             return Fixed(source, done, left, broken)
         if not _still_parses(source, text):
-            culprits = {f.name for f in chosen if f.fix and not _still_parses(source, apply(source.text, [f.fix]))}
-            broken += sorted(culprits or {f.name for f in chosen})
-            continue
+            culprits = {f.name for f in chosen if not _still_parses(source, _applied(source.text, [f]))}
+            broken += sorted(culprits)
+            if culprits:
+                continue
+            while not _still_parses(source, text):  # as when they empty a block: some of them now, the others later
+                chosen = chosen[: len(chosen) // 2]
+                text = _applied(source.text, chosen)
         done += chosen
         source = replace(source, text=text)
         left = lint(source)
     return Fixed(source, done, left, broken, stable=False)
+
+
+def _applied(text: str, findings: Iterable[Finding]) -> str:
+    return apply(text, (finding.fix for finding in findings if finding.fix is not None))
 
 
 def _still_parses(source: Source, text: str) -> bool:

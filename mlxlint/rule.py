@@ -107,7 +107,14 @@ class InsertStatement:
     after: bool = True
 
 
-NodeEdit = Replace | Span | Insert | InsertStatement
+@dataclass(frozen=True)
+class RemoveStatement:
+    """Remove a simple statement, with its line where it has one for itself; a comment beside it stays."""
+
+    node: cst.BaseSmallStatement
+
+
+NodeEdit = Replace | Span | Insert | InsertStatement | RemoveStatement
 
 
 @dataclass(frozen=True)

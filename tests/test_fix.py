@@ -79,6 +79,16 @@ def test_a_fix_that_breaks_the_text_is_taken_back_and_the_others_stay() -> None:
     assert (done.source.text, done.broken) == ("bad = new\n", ["broken-rule"])
 
 
+def test_fixes_that_break_the_text_only_together_are_made_one_after_the_other() -> None:
+    def lint(source: Source) -> list[Finding]:
+        lines = list(re.finditer(r"    drop\(\)\n", source.text))
+        replacement = "    pass\n" if source.text.count("\n") == 2 else ""
+        return [finding(Edit(m.start(), m.end(), replacement)) for m in lines]
+
+    done = fix(Source("x.py", "if x:\n    drop()\n    drop()\n    drop()\n"), lint)
+    assert (done.source.text, done.broken, done.stable) == ("if x:\n    pass\n", [], True)
+
+
 def test_a_file_that_does_not_parse_may_still_be_fixed() -> None:
     done = fix(Source("x.py", "old = (\n"), rename("old", "new"))
     assert done.source.text == "new = (\n"

@@ -5,7 +5,18 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import Instance, Name, Value, members
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    RemoveStatement,
+    Replace,
+    Rule,
+    Severity,
+    raises,
+)
 from mlxlint.rules.api import _names, _proof
 from mlxlint.rules.api._guards import is_guarded
 
@@ -112,8 +123,8 @@ def _fix(rewrite: _names.Rewrite | None, receiver: cst.BaseExpression, context: 
     if rewrite is None:
         return None
     statement, text = context.parent(rewrite.node), context.text(receiver)
-    if context.is_dropped(rewrite.node) and rewrite.text == text:
-        return NodeFix("Leave it out", [Replace(rewrite.node, "pass")], Applicability.UNSAFE)
+    if isinstance(statement, cst.Expr) and rewrite.text == text:
+        return NodeFix("Leave it out", [RemoveStatement(statement)], Applicability.UNSAFE)
     if ".set_dtype(" not in rewrite.text or context.is_dropped(rewrite.node):
         return rewrite.fix(certain=False)
     if (

@@ -3,9 +3,10 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import CERTAIN, LIKELY, Name, Tree
+from mlxlint.model.values import CERTAIN, LIKELY, Tree
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
+from ._freezing import freezing
 from ._modules import iterations
 
 
@@ -38,8 +39,8 @@ class ParametersIterated(Rule):
     ```
 
     ## Fix safety
-    Where `tree_flatten` is already imported the fix uses it. The loop then sees every array of all submodules; it is
-    unsafe because the body may rely on what it sees now.
+    The fix flattens the tree: the loop then sees every array of all submodules. A loop that only sets `requires_grad`
+    becomes `freeze()` or `unfreeze()`. It is unsafe because the body may rely on what it sees now.
 
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
@@ -82,9 +83,11 @@ class ParametersIterated(Rule):
 
     def _iterated(self, node: cst.For | cst.BaseComp, context: Context) -> None:
         for target, iterated in iterations(node):
-            self._check(target, iterated, context)
+            self._check(target, iterated, node if isinstance(node, cst.For) else None, context)
 
-    def _check(self, target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> None:
+    def _check(
+        self, target: cst.BaseExpression, iterated: cst.BaseExpression, loop: cst.For | None, context: Context
+    ) -> None:
         if not _is_fresh(iterated, context):
             return
         named = isinstance(target, cst.Name) and target.value in ("k", "key", "name", "n")
@@ -93,7 +96,7 @@ class ParametersIterated(Rule):
             iterated,
             because=[iterated],
             confidence=LIKELY if named else CERTAIN,
-            fix=_flattened(target, iterated, context),
+            fix=(freezing(loop, context) if loop is not None else None) or _flattened(target, iterated, context),
             severity=Severity.WARNING if named else None,
             tree=context.brief(iterated),
         )
@@ -125,15 +128,9 @@ def _is_fresh(node: cst.BaseExpression, context: Context) -> bool:
 
 
 def _flattened(target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> NodeFix | None:
-    flatten = next(
-        (
-            n
-            for n, v in context.module.env.items()
-            if isinstance(v, Name) and v.name == "mlx.utils.tree_flatten" and "." not in n
-        ),
-        None,
-    )
+    flatten = context.importing("mlx.utils.tree_flatten")
     if flatten is None or not isinstance(target, cst.Name):
         return None
-    edits = [Replace(target, f"_, {target.value}"), Replace(iterated, f"{flatten}({context.text(iterated)})")]
-    return NodeFix("Flatten the tree", edits, Applicability.UNSAFE)
+    name, imports = flatten
+    edits = [Replace(target, f"_, {target.value}"), Replace(iterated, f"{name}({context.text(iterated)})")]
+    return NodeFix("Flatten the tree", [*imports, *edits], Applicability.UNSAFE)

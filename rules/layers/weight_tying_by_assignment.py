@@ -1,11 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import CERTAIN, LIKELY
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.model.arguments import ArgumentNodes
+from mlxlint.model.values import CERTAIN, LIKELY, constant
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    RemoveStatement,
+    Replace,
+    Rule,
+    Severity,
+    shown,
+)
 
 from ._modules import is_module
 
@@ -51,6 +66,10 @@ class WeightTyingByAssignment(Rule):
             return self.embed.as_linear(self.embed(tokens))
     ```
 
+    ## Fix safety
+    Where an embedding's weight is shared with a linear layer without bias that the class only calls, the embedding
+    takes its place and the layer goes. It is unsafe: a checkpoint may hold the layer's weight.
+
     ## References
     - [Embedding](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Embedding.html)
     """
@@ -58,6 +77,7 @@ class WeightTyingByAssignment(Rule):
     code = "MLX306"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`{target}` and `{source}` share an array only until the first update: assignment does not tie weights"
     targets = frozenset({cst.Attribute})
 
@@ -74,7 +94,8 @@ class WeightTyingByAssignment(Rule):
             return
         if is_module(context.value(target.value)) and is_module(context.value(source.value)):
             surety = CERTAIN if _ties(node, context) else LIKELY
-            context.report(self, node, because=[source], confidence=surety, target=left, source=right)
+            fix = _fix(node, {left.rpartition(".")[0], right.rpartition(".")[0]}, context)
+            context.report(self, node, because=[source], confidence=surety, target=left, source=right, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -99,3 +120,48 @@ def _ties(node: cst.Assign, context: Context) -> bool | None:
     """Whether the assignment stands where models are put together."""
     function = context.enclosing_function(node)
     return function is None or function.name == "__init__" or "tie" in function.name
+
+
+def _fix(tie: cst.Assign, layers: set[str], context: Context) -> NodeFix | None:
+    """Let the embedding do the linear layer's work, where all that the class does with that layer is to call it."""
+    around = context.enclosing(tie, cst.ClassDef, within_function=False)
+    if around is None:
+        return None
+    made = {path: assign for assign in _assignments(around, context) if (path := _target(assign)) in layers}
+    kinds = {context.callee(assign.value): path for path, assign in made.items() if isinstance(assign.value, cst.Call)}
+    if kinds.keys() != {"mlx.nn.Embedding", "mlx.nn.Linear"}:
+        return None
+    embedding, linear = kinds["mlx.nn.Embedding"], kinds["mlx.nn.Linear"]
+    definition = made[linear]
+    if not isinstance(definition.value, cst.Call) or not _has_no_bias(definition.value, context):
+        return None
+    edits: list[NodeEdit] = [RemoveStatement(definition), RemoveStatement(tie)]
+    for use in _uses(linear, around, context):
+        if any(ancestor in (definition, tie) for ancestor in context.ancestors(use)):
+            continue
+        call = context.parent(use)
+        if tree.dotted(use) != linear or not isinstance(call, cst.Call) or call.func is not use or len(call.args) != 1:
+            return None
+        edits.append(Replace(use, f"{embedding}.as_linear"))
+    return NodeFix(f"Use `{embedding}.as_linear`", edits, Applicability.UNSAFE)
+
+
+def _assignments(around: cst.ClassDef, context: Context) -> Iterator[cst.Assign]:
+    return (node for node in context.walk(around.body, into_functions=True) if isinstance(node, cst.Assign))
+
+
+def _target(assign: cst.Assign) -> str | None:
+    return tree.dotted(assign.targets[0].target)
+
+
+def _has_no_bias(layer: cst.Call, context: Context) -> bool:
+    bias = ArgumentNodes(layer).get(2, "bias")
+    return bias is not None and constant(context.value(bias.value), bool) is False
+
+
+def _uses(path: str, around: cst.ClassDef, context: Context) -> Iterator[cst.Attribute]:
+    """Where a path stands in a class, and what may be the same attribute elsewhere in the file."""
+    for node in context.walk(context.tree, into_functions=True):
+        if isinstance(node, cst.Attribute) and node.attr.value == path.rpartition(".")[2]:
+            if tree.dotted(node) != path or around in context.ancestors(node):
+                yield node

@@ -3,8 +3,21 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.values import UNKNOWN, Function, Instance, Name, Partial, Value, as_array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    InsertStatement,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    shown,
+)
 
 from ..training._gradients import is_module
 from ..training._step import MODEL_LIKE, Body, forced, holds_arrays
@@ -55,6 +68,9 @@ class ClockStoppedEarly(Rule):
     seconds = time.perf_counter() - start
     ```
 
+    ## Fix safety
+    What was recorded last is evaluated where it is bound. It is unsafe: other results may be meant to be timed too.
+
     ## References
     - [Lazy evaluation](https://ml-explore.github.io/mlx/build/html/usage/lazy_evaluation.html)
     """
@@ -62,6 +78,7 @@ class ClockStoppedEarly(Rule):
     code = "MLX504"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "the clock is read before `{work}` was computed{but}: the time is that of building the graph"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
@@ -90,7 +107,9 @@ class ClockStoppedEarly(Rule):
             if "mlx.core.synchronize" in named
             else ""
         )
-        context.report(self, node, because=[("this is only recorded", work)], work=context.brief(work), but=but)
+        last = [call for body in bodies for call in _work(body, context)][-1]
+        because = [("this is only recorded", work)]
+        context.report(self, node, because=because, work=context.brief(work), but=but, fix=_fix(last, context))
 
     @staticmethod
     def repro(size: int = 1024) -> Evidence:
@@ -172,3 +191,18 @@ def _computes(called: Value) -> bool:
             "mlx.core.ones",
         )
     return isinstance(called, (Function, Partial)) or (isinstance(called, Instance) and is_module(called))
+
+
+def _fix(work: cst.BaseExpression, context: Context) -> NodeFix | None:
+    """Evaluate a result where it is bound to a name, or where it is thrown away."""
+    mx, statement = context.alias("mlx.core"), context.parent(work)
+    name = tree.dotted(statement.targets[0].target) if isinstance(statement, cst.Assign) else None
+    if mx is None:
+        return None
+    if isinstance(statement, cst.Expr):
+        edit: NodeEdit = Replace(work, f"{mx}.eval({context.text(work)})")
+    elif isinstance(statement, cst.Assign) and name is not None:
+        edit = InsertStatement(statement, f"{mx}.eval({name})")
+    else:
+        return None
+    return NodeFix("Evaluate it", [edit], Applicability.UNSAFE)

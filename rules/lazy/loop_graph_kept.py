@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import as_array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind, NodeFix, Rule, Severity, shown
 
 from ..training._step import Body, is_forward, is_short, loop_body, loop_names
 from ._graph import graph_size
@@ -46,6 +48,10 @@ class LoopGraphKept(Rule):
         mx.eval(x)
     ```
 
+    ## Fix safety
+    The fix evaluates what is carried, in each pass. It is unsafe: a loop of few passes may be meant to be evaluated as
+    a whole, and a compiled function cannot evaluate.
+
     ## References
     - [Lazy evaluation](https://ml-explore.github.io/mlx/build/html/usage/lazy_evaluation.html)
     """
@@ -53,6 +59,7 @@ class LoopGraphKept(Rule):
     code = "MLX501"
     kind = Kind.COST
     severity = Severity.INFO
+    fixable = Fixable.ALWAYS
     message = "`{path}` is carried through this loop and nothing is evaluated in it: the graph of all passes is kept"
 
     def visit_For(self, node: cst.For, context: Context) -> None:
@@ -76,12 +83,17 @@ class LoopGraphKept(Rule):
         ):
             return
         names = loop_names(loop)
-        for statement, path, source in carried:
-            if context.enclosing(statement, cst.For, cst.While) is not loop or as_array(context.value(source)) is None:
-                continue
-            if body.depends_on_module(source, names):
-                context.report(self, loop, because=[source, ("it is carried along here", statement)], path=path)
-                return
+        kept = [
+            (statement, path, source)
+            for statement, path, source in carried
+            if context.enclosing(statement, cst.For, cst.While) is loop
+            and as_array(context.value(source)) is not None
+            and body.depends_on_module(source, names)
+        ]
+        if kept:
+            statement, path, source = kept[0]
+            fix = _fix(loop, [each for each, _, _ in kept], [each for _, each, _ in kept], context)
+            context.report(self, loop, because=[source, ("it is carried along here", statement)], path=path, fix=fix)
 
     @staticmethod
     def repro(passes: int = 30) -> Evidence:
@@ -101,3 +113,16 @@ class LoopGraphKept(Rule):
             shown(kept > passes, f"after {passes} passes: a graph of {kept} edges"),
             shown(evaluated < 3, f"{evaluated} edges"),
         )
+
+
+def _fix(
+    loop: cst.For | cst.While, statements: Sequence[cst.CSTNode], kept: Sequence[str], context: Context
+) -> NodeFix | None:
+    """Evaluate what is kept, in the loop's own block after the last statement that carries something along."""
+    mx = context.alias("mlx.core")
+    holding = {above for statement in statements for above in (statement, *context.ancestors(statement))}
+    lines = [line for line in loop.body.body if line in holding]
+    if mx is None or not lines:
+        return None
+    text = f"{mx}.eval({', '.join(dict.fromkeys(kept))})"
+    return NodeFix("Evaluate it in each pass", [InsertStatement(lines[-1], text)], Applicability.UNSAFE)

@@ -3,8 +3,26 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import CERTAIN, Array
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
+from mlxlint.model import tree
+from mlxlint.model.values import CERTAIN, Array, Instance
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    RemoveStatement,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    raises,
+)
+
+from ..layers._freezing import freezing
+from ..lazy._statements import blocks_before
+from ._gradients import is_module
 
 INSTEAD = {
     "backward": "gradients come from `nn.value_and_grad(model, loss_fn)`",
@@ -50,7 +68,10 @@ class AutogradOnArray(Rule):
     ```
 
     ## Fix safety
-    `x.detach()` becomes `mx.stop_gradient(x)`, which is the same; it is safe where `x` is surely an MLX array.
+    `x.detach()` becomes `mx.stop_gradient(x)`, which is the same; it is safe where `x` is surely an MLX array. A loss
+    of one expression and its `backward()` become one call of `nn.value_and_grad`. That is unsafe: gradients are with
+    respect to the one model that the expression calls, and code that reads them elsewhere is not changed. Loops that
+    set `requires_grad` of all parameters become `freeze()` or `unfreeze()`.
 
     ## References
     - [Function transforms](https://ml-explore.github.io/mlx/build/html/usage/function_transforms.html)
@@ -85,7 +106,7 @@ class AutogradOnArray(Rule):
             because=[node.value],
             name=name,
             instead=INSTEAD[name],
-            fix=_stopped(node, array, context),
+            fix=_stopped(node, array, context) or _differentiated(node, context) or _frozen(node, context),
             repro={"name": name},
         )
 
@@ -113,3 +134,48 @@ def _stopped(node: cst.Attribute, array: Array, context: Context) -> NodeFix | N
     return NodeFix(
         "Use `mx.stop_gradient`", [Replace(call, f"{mx}.stop_gradient({context.text(node.value)})")], applicability
     )
+
+
+def _frozen(node: cst.Attribute, context: Context) -> NodeFix | None:
+    """A loop over parameters that sets this on each becomes one call of the module."""
+    loop = context.enclosing(node, cst.For)
+    return freezing(loop, context) if loop is not None and node.attr.value.startswith("requires_grad") else None
+
+
+def _differentiated(node: cst.Attribute, context: Context) -> NodeFix | None:
+    """``loss = f(model(x)); loss.backward()`` becomes a call of ``nn.value_and_grad`` that gives the gradients too."""
+    call = context.parent(node)
+    dropped = context.parent(call) if isinstance(call, cst.Call) and call.func is node and not call.args else None
+    if node.attr.value != "backward" or not isinstance(dropped, cst.Expr) or not isinstance(node.value, cst.Name):
+        return None
+    loss, module = node.value.value, context.importing("mlx.nn", "nn")
+    assign = _assignment(loss, node, context)
+    model = None if assign is None else _model(assign.value, context)
+    gradients = next((name for name in ("grads", "gradients") if name not in context.module.text), None)
+    if assign is None or model is None or gradients is None or module is None or "#" in context.text(assign):
+        return None
+    nn, imports = module
+    text = f"{loss}, {gradients} = {nn}.value_and_grad({model}, lambda: {context.text(assign.value)})()"
+    edits: list[NodeEdit] = [*imports, Replace(assign, text), RemoveStatement(dropped)]
+    return NodeFix("Use `nn.value_and_grad`", edits, Applicability.UNSAFE)
+
+
+def _assignment(name: str, node: cst.CSTNode, context: Context) -> cst.Assign | None:
+    """The statement of the same block that gave a name its value before a place."""
+    for statement in reversed(blocks_before(node, context)[0]):
+        if isinstance(statement, cst.Assign) and tree.dotted(statement.targets[0].target) == name:
+            return statement if len(statement.targets) == 1 else None
+    return None
+
+
+def _model(loss: cst.BaseExpression, context: Context) -> str | None:
+    """The one module that an expression calls or hands to a function."""
+    named = [
+        part
+        for call in tree.walk(loss)
+        if isinstance(call, cst.Call)
+        for part in (call.func, *(arg.value for arg in call.args))
+        if isinstance(context.value(part), Instance) and is_module(context.value(part))
+    ]
+    models = {tree.dotted(part) for part in named}
+    return models.pop() if len(models) == 1 else None

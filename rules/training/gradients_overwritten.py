@@ -4,7 +4,18 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    InsertStatement,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 from ._gradients import TRANSFORMS
 from ._step import SCOPES, Body, is_gradient_call, is_update, loop_body, paths
@@ -58,6 +69,9 @@ class GradientsOverwritten(Rule):
             total = None
     ```
 
+    ## Fix safety
+    The gradients of the passes are added up, and begin anew after an update. It is unsafe: their mean may be meant.
+
     ## References
     - [nn.value_and_grad](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.nn.value_and_grad.html)
     """
@@ -65,6 +79,7 @@ class GradientsOverwritten(Rule):
     code = "MLX220"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     message = "`{gradients}` is computed anew in each pass and {when}: the gradients of the other passes are lost"
 
     def visit_For(self, node: cst.For, context: Context) -> None:
@@ -90,9 +105,12 @@ class GradientsOverwritten(Rule):
                     because=[("it is applied here", update)],
                     gradients=sorted(names)[0],
                     when="applied in some passes only",
+                    fix=_fix(loop, assign, sorted(names)[0], update, context),
                 )
             elif not body.updates and _used_after(made, loop, context):
-                context.report(self, assign, gradients=sorted(names)[0], when="used after the loop")
+                name = sorted(names)[0]
+                fix = _fix(loop, assign, name, None, context)
+                context.report(self, assign, gradients=name, when="used after the loop", fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -196,3 +214,20 @@ def _used_after(names: set[str], loop: cst.CSTNode, context: Context) -> bool:
                 if is_update(called) or getattr(called, "name", "") == "mlx.optimizers.clip_grad_norm":
                     return True
     return False
+
+
+def _fix(
+    loop: cst.For | cst.While, assign: cst.Assign, gradients: str, update: cst.Call | None, context: Context
+) -> NodeFix | None:
+    """Add up the gradients, from nothing before the loop and after each update in it."""
+    core, function = context.importing("mlx.core", "mx"), context.importing("mlx.utils.tree_map")
+    total = f"accumulated_{gradients}"
+    if core is None or function is None or not gradients.isidentifier() or total in context.module.text:
+        return None
+    (mx, imports), (tree_map, more_imports) = core, function
+    text = f"{gradients} = {total} = {gradients} if {total} is None else {tree_map}({mx}.add, {total}, {gradients})"
+    reset = f"{total} = None"
+    edits = [InsertStatement(loop, reset, after=False), InsertStatement(assign, text)]
+    if update is not None:
+        edits.append(InsertStatement(update, reset))
+    return NodeFix("Add up the gradients", [*imports, *more_imports, *edits], Applicability.UNSAFE)

@@ -3,7 +3,18 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    RemoveStatement,
+    Rule,
+    Severity,
+    raises,
+    shown,
+)
 
 from ._optimizers import is_schedule, method_call
 
@@ -40,6 +51,9 @@ class ScheduleStepped(Rule):
     rate = optimizer.learning_rate
     ```
 
+    ## Fix safety
+    A `step()` is left out. It is unsafe: in PyTorch a scheduler may be stepped once an epoch, and MLX's counts updates.
+
     ## References
     - [Schedulers](https://ml-explore.github.io/mlx/build/html/python/optimizers/schedulers.html)
     """
@@ -47,6 +61,7 @@ class ScheduleStepped(Rule):
     code = "MLX206"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "`{schedule}` is a function of the step and has no `{name}()`: the optimizer calls it in `update`"
     calls = frozenset("." + name for name in METHODS)
 
@@ -55,9 +70,14 @@ class ScheduleStepped(Rule):
         if method is None or not is_schedule(context.value(method.value)):
             return
         name = method.attr.value
+        statement = context.parent(node)
+        fix = None
+        if name == "step" and isinstance(statement, cst.Expr):
+            fix = NodeFix("Leave it out", [RemoveStatement(statement)], Applicability.UNSAFE)
         context.report(
-            self, node, because=[method.value], schedule=context.brief(method.value), name=name, repro={"name": name}
-        )
+            self, node, because=[method.value], schedule=context.brief(method.value), name=name, fix=fix,
+            repro={"name": name},
+        )  # fmt: skip
 
     @staticmethod
     def repro(name: str = "step") -> Evidence:

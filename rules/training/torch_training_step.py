@@ -1,11 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.model import tree
+from mlxlint.model.tree import dotted
+from mlxlint.model.values import Name, Sequence, Value
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    RemoveStatement,
+    Replace,
+    Rule,
+    Severity,
+    raises,
+    shown,
+)
 
-from ._gradients import is_module
+from ..lazy._statements import blocks_before
+from ._gradients import is_gradients, is_module
 from ._optimizers import as_optimizer, method_call
 
 STEP = "its `step` counts the updates; `update(model, gradients)` applies gradients"
@@ -45,6 +63,10 @@ class TorchTrainingStep(Rule):
     mx.eval(model.parameters(), optimizer.state)
     ```
 
+    ## Fix safety
+    `zero_grad()` is left out, and `step()` becomes `update` with the model that is differentiated and the gradients at
+    hand. It is unsafe: which these are is read from the code around.
+
     ## References
     - [Optimizers](https://ml-explore.github.io/mlx/build/html/python/optimizers.html)
     """
@@ -52,6 +74,7 @@ class TorchTrainingStep(Rule):
     code = "MLX202"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "MLX's {kind} have no `{name}()`: {instead}"
     calls = frozenset({".step", ".zero_grad"})
 
@@ -74,6 +97,7 @@ class TorchTrainingStep(Rule):
             kind=kind,
             name=name,
             instead=STEP if name == "step" else ZERO_GRAD,
+            fix=_fix(node, method, context),
             repro={"name": name},
         )
 
@@ -92,3 +116,61 @@ class TorchTrainingStep(Rule):
 def _defines(owner: object, name: str) -> bool:
     code = getattr(owner, "code", None)
     return code is not None and code.method(name) is not None
+
+
+def _fix(call: cst.Call, method: cst.Attribute, context: Context) -> NodeFix | None:
+    statement = context.parent(call)
+    if not isinstance(statement, cst.Expr):
+        return None
+    if method.attr.value == "zero_grad":
+        return NodeFix("Leave it out", [RemoveStatement(statement)], Applicability.UNSAFE)
+    model, gradients = _differentiated(call, context), _gradients_before(call, context)
+    if model is None or gradients is None or call.args or "#" in context.text(call):
+        return None
+    text = f"{context.text(method.value)}.update({model}, {gradients})"
+    return NodeFix("Update the model", [Replace(call, text)], Applicability.UNSAFE)
+
+
+def _differentiated(place: cst.CSTNode, context: Context) -> str | None:
+    """What the model that is differentiated nearby is called at a place; None where there are several."""
+    found = [
+        call
+        for call, called in context.module.calls.items()
+        if isinstance(called, Name) and called.name == "mlx.nn.value_and_grad" and call.args
+    ]
+    for around in (context.enclosing_function, context.enclosing_class):
+        found = [call for call in found if around(call) is around(place)] or found
+    models = {_called_at(place, call.args[0].value, context) for call in found}
+    return models.pop() if len(models) == 1 else None
+
+
+def _called_at(place: cst.CSTNode, node: cst.BaseExpression, context: Context) -> str | None:
+    """What something named elsewhere in the file is called at a place: the same, or an attribute that it was put in."""
+    path, code = dotted(node), context.enclosing_function(node)
+    if path is None or path.startswith("self.") or code is None or code is context.enclosing_function(place):
+        return path
+    for found in tree.walk(code.node.body):
+        if isinstance(found, cst.Assign) and dotted(found.value) == path:
+            kept = dotted(found.targets[0].target) or ""
+            if kept.startswith("self."):
+                return kept
+    return None
+
+
+def _gradients_before(node: cst.CSTNode, context: Context) -> str | None:
+    """The name that was last given gradients before a place."""
+    for statements in blocks_before(node, context):
+        for statement in reversed(statements):
+            if isinstance(statement, cst.Assign):
+                for name, value in _bound(statement.targets[0].target, context.value(statement.value)):
+                    if isinstance(name, cst.Name) and is_gradients(value):
+                        return name.value
+    return None
+
+
+def _bound(target: cst.BaseExpression, value: Value) -> Iterator[tuple[cst.BaseExpression, Value]]:
+    """The names that an assignment binds, each with its value."""
+    if not isinstance(target, (cst.Tuple, cst.List)):
+        yield target, value
+    elif isinstance(value, Sequence) and value.items is not None and len(value.items) == len(target.elements):
+        yield from ((element.value, item) for element, item in zip(target.elements, value.items, strict=True))
