@@ -237,7 +237,7 @@ def _row(finding: Finding) -> list[Any]:
 
 
 def _place(position: Position | None) -> tuple[int, int] | None:
-    return position and (position.row, position.column)
+    return None if position is None else (position.row, position.column)
 
 
 def _finding(row: list[Any], path: str) -> Finding:
