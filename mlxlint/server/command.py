@@ -13,6 +13,6 @@ def server_command(stdio: bool) -> None:
     """Serve an editor by the Language Server Protocol on stdin and stdout."""
     if importlib.util.find_spec("pygls") is None or importlib.util.find_spec("lsprotocol") is None:
         raise click.ClickException('the language server needs more packages: pip install "mlxlint[lsp]"')
-    from mlxlint.server.session import serve
+    from mlxlint.server.features import serve
 
     serve()

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from lsprotocol import types
 
 from mlxlint.rule import Finding, Kind, Severity
-from mlxlint.server.documents import Checked, Document
 from mlxlint.server.settings import Problem
-from mlxlint.server.text import range_at, units_of
-from mlxlint.source import Source
+from mlxlint.server.snapshot import Checked, Snapshot
 
 SOURCE = "mlxlint"
 _SEVERITY = {
@@ -20,31 +18,37 @@ _SEVERITY = {
 }
 
 
-def diagnostics(document: Document, checked: Checked, encoding: str) -> list[types.Diagnostic]:
-    return [_diagnostic(finding, checked.source, document.uri, encoding) for finding in checked.findings]
+def by_text(checked: Checked) -> dict[str, list[types.Diagnostic]]:
+    """The diagnostics of a document by the URI of its texts."""
+    found: dict[str, list[types.Diagnostic]] = {part.text.uri: [] for part in checked.document.parts}
+    for finding in checked.findings if found else ():
+        text, diagnostic = of_finding(finding, checked.document)
+        found[text].append(diagnostic)
+    return found
 
 
-def _diagnostic(finding: Finding, source: Source, uri: str, encoding: str) -> types.Diagnostic:
-    return types.Diagnostic(
-        range=range_at(source, *finding.offsets, encoding),
+def of_finding(finding: Finding, document: Snapshot) -> tuple[str, types.Diagnostic]:
+    """The diagnostic of a finding, and the URI of the text it is in."""
+    text, range = document.range(*finding.offsets)
+    return text.uri, types.Diagnostic(
+        range=range,
         message=finding.message,
         severity=_SEVERITY[finding.severity],
         code=finding.code,
         code_description=types.CodeDescription(finding.url) if finding.url else None,
         source=SOURCE,
         tags=[types.DiagnosticTag.Deprecated] if finding.kind is Kind.DEPRECATED else None,
-        related_information=list(_related(finding, source, uri, encoding)) or None,
-        data={"name": finding.name},
+        related_information=list(_related(finding, document)) or None,
+        data={"name": finding.name, "fixable": finding.fix is not None, "verifiable": finding.repro is not None},
     )
 
 
-def _related(finding: Finding, source: Source, uri: str, encoding: str) -> Iterator[types.DiagnosticRelatedInformation]:
+def _related(finding: Finding, document: Snapshot) -> Iterator[types.DiagnosticRelatedInformation]:
+    """Why the values are known, and where that was seen."""
     for reason in finding.reasons:
         if reason.position is not None:
-            row = reason.position.row - 1
-            column = units_of(source.line(row + 1)[: reason.position.column - 1], encoding)
-            at = types.Position(row, column)
-            yield types.DiagnosticRelatedInformation(types.Location(uri, types.Range(at, at)), reason.text)
+            location = document.location(reason.position, reason.cell)
+            yield types.DiagnosticRelatedInformation(location, reason.text)
 
 
 def of_problem(problem: Problem) -> types.Diagnostic:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from mlxlint import registry
-from mlxlint.rule import Finding, Rule
-from mlxlint.server.text import offset_at, range_at
+from mlxlint.report.shared import verified
+from mlxlint.rule import Finding, Rule, Verification
 from mlxlint.source import Source
 from mlxlint.suppress import suppressions
 
@@ -23,31 +23,40 @@ def register(server: Server) -> None:
         if document is None:
             return None
         checked = await server.check(document)
-        offset = offset_at(checked.source, params.position, server.encoding)
-        found = [f for f in checked.findings if f.offsets[0] <= offset <= max(f.offsets[1] - 1, f.offsets[0])]
+        snapshot = checked.document
+        offset = snapshot.offset(params.text_document.uri, params.position)
+        if offset is None:
+            return None
+        found = [f for f in checked.findings if f.offsets[0] <= offset < max(f.offsets[1], f.offsets[0] + 1)]
         if found:
-            start = max(finding.offsets[0] for finding in found)
-            end = min(finding.offsets[1] for finding in found)
-            text = "\n\n---\n\n".join(_finding(finding) for finding in found)
-        elif (named := _named_rule(checked.source, offset)) is not None:
+            start, end = max(f.offsets[0] for f in found), min(f.offsets[1] for f in found)
+            text = "\n\n---\n\n".join(_finding(finding, server.verifications.get(key(finding))) for finding in found)
+        elif (named := _named_rule(snapshot.source, offset)) is not None:
             rule, start, end = named
             text = page(rule)
         else:
             return None
-        content = types.MarkupContent(types.MarkupKind.Markdown, text)
-        return types.Hover(content, range_at(checked.source, start, end, server.encoding))
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text), snapshot.range(start, end)[1])
 
 
-def _finding(finding: Finding) -> str:
+def key(finding: Finding) -> tuple[str, str]:
+    """What findings have in common that one run of a reproduction speaks for."""
+    return finding.code, repr(finding.repro)
+
+
+def _finding(finding: Finding, verification: Verification | None) -> str:
     rule = registry.find(finding.code)
-    reasons = "".join(f"\n- {reason.text}" for reason in finding.reasons)
-    return f"{finding.message}\n{reasons}\n\n{page(rule) if rule is not None else finding.code}"
+    lines = [finding.message, *(f"- {reason.text}" for reason in finding.reasons)]
+    if verification is not None:
+        lines.append(f"- {verified(verification)}")
+    facts = "\n".join(lines)
+    return f"{facts}\n\n{page(rule)}" if rule is not None else facts
 
 
 def page(rule: Rule) -> str:
     """A rule's page, for reading in an editor."""
-    facts = f"{rule.severity.value}, {rule.kind.value}"
-    return f"**{rule.name}** ([{rule.code}]({rule.url()})): {facts}\n\n{rule.documentation()}"
+    heading = f"**{rule.name}** ([{rule.code}]({rule.url()})), {rule.severity.value}, {rule.kind.value}"
+    return f"{heading}\n\n{rule.documentation()}"
 
 
 def _named_rule(source: Source, offset: int) -> tuple[Rule, int, int] | None:

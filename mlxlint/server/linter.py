@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import multiprocessing
 import os
 import sys
 import threading
-import tokenize
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from mlxlint.checker import Checker, Outcome, Task, uncollected
-
-
-def as_file(text: str) -> bytes:
-    """The bytes a text would be saved as, a character for a character: what has no bytes becomes ``?``."""
-    data = text.encode("utf-8", "replace")
-    with suppress(SyntaxError, LookupError):
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return text.encode(encoding.replace("utf-8-sig", "utf-8"), "replace")
-    return data
 
 
 class Linter:
@@ -39,13 +28,13 @@ class Linter:
         """Start the process before there is work for it."""
         self._pool.submit(os.getpid)
 
-    async def check(self, tasks: list[Task]) -> list[Outcome]:
-        """What is found in some texts.
+    async def check(self, tasks: list[Task], soon: bool = True) -> list[Outcome]:
+        """What is found in some texts; ``soon``: before all that is waiting, else after it.
 
         Raises:
             BrokenProcessPool: when the process died over them.
         """
-        async with self._turn():
+        async with self._turn(soon):
             future = self._pool.submit(_check, tasks)
             try:
                 return await asyncio.wrap_future(future)
@@ -54,10 +43,10 @@ class Linter:
                 raise
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self, soon: bool) -> AsyncIterator[None]:
         while self._busy:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+            self._waiting.insert(len(self._waiting) if soon else 0, turn)
             await turn
         self._busy = True
         try:

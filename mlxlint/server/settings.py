@@ -88,7 +88,7 @@ class Folder:
         self.path = path
         self.client = client
         self._configuration: Configuration | None = None
-        self._stamp: Stamp = ()
+        self._stamps: dict[str, Stamp] = {}
         self._good: dict[str, Settings] = {}
         self.problems: dict[str, Problem] = {}
 
@@ -96,10 +96,10 @@ class Folder:
         """The settings for a file. Where its config file cannot be used, the last good ones, and a problem."""
         folder = os.path.dirname(path) if path else self.path or os.getcwd()
         stamp = tuple(_stamps(folder))
-        if self._configuration is None or stamp != self._stamp:
-            self._configuration, self._stamp = None, stamp
+        if self._stamps.setdefault(folder, stamp) != stamp:
+            self._configuration, self._stamps = None, {folder: stamp}
         try:
-            settings = self._configure().settings(folder)
+            settings = self.configuration().settings(folder)
         except ConfigError as error:
             at = error.path or self.client.configuration_file or os.path.join(folder, FILE_NAMES[-1])
             self.problems[folder] = Problem(at, _row(at, str(error)), str(error))
@@ -108,8 +108,10 @@ class Folder:
         self._good[folder] = settings
         return settings
 
-    def _configure(self) -> Configuration:
-        """Raises:
+    def configuration(self) -> Configuration:
+        """What finds the settings, as the client and the files of the folder have them now.
+
+        Raises:
         ConfigError: when the client names a config file that cannot be used.
         """
         if self._configuration is None:
@@ -168,6 +170,11 @@ class Folders:
 
     def set_default(self, client: ClientSettings) -> None:
         self._outside = Folder(None, client)
+
+    @property
+    def outside(self) -> Folder:
+        """All that is in no folder."""
+        return self._outside
 
     def of(self, path: str | None) -> Folder:
         around = [f for p, f in self._folders.items() if path and path.startswith(os.path.join(p, ""))]

@@ -37,16 +37,6 @@ def offset_at(source: Source, position: types.Position, encoding: str) -> int:
     return source.line_starts[position.line] + index_of(line, position.character, encoding)
 
 
-def position_at(source: Source, offset: int, encoding: str) -> types.Position:
-    at = source.position(offset)
-    before = source.text[source.line_starts[at.row - 1] : offset]
-    return types.Position(at.row - 1, units_of(before, encoding))
-
-
-def range_at(source: Source, start: int, end: int, encoding: str) -> types.Range:
-    return types.Range(position_at(source, start, encoding), position_at(source, end, encoding))
-
-
 def changed(source: Source, change: types.TextDocumentContentChangeEvent, encoding: str) -> Source:
     """A text after a change as a client tells it."""
     if isinstance(change, types.TextDocumentContentChangeWholeDocument):

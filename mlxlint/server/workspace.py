@@ -1,0 +1,126 @@
+"""A run over all files of the workspace, with its progress, in between what is asked for files that are open."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from lsprotocol import types
+from pygls.uris import from_fs_path
+
+from mlxlint.checker import Outcome, Task, finding_at_row
+from mlxlint.config import ConfigError
+from mlxlint.files import File, collect
+from mlxlint.server import diagnostics
+from mlxlint.server.session import DIED, Server
+from mlxlint.server.settings import Folder
+from mlxlint.server.snapshot import Checked, Part, Snapshot, Text
+from mlxlint.source import Source, UnreadableText
+
+CHECK = "mlxlint.checkWorkspace"
+BATCH = 60_000  # bytes checked at a time: what an open file may have to wait for
+
+
+def register(server: Server) -> None:
+    @server.command(CHECK)
+    async def check_workspace() -> dict[str, int] | None:
+        return await check(server)
+
+
+async def check_where_wanted(server: Server) -> None:
+    if any(folder.client.diagnostic_mode == "workspace" for folder in server.folders):
+        await check(server)
+
+
+async def check(server: Server) -> dict[str, int] | None:
+    """Check all files that are not open and publish what is found. Returns the numbers; None when it was cancelled."""
+    token = await _begin(server)
+    tasks = await asyncio.to_thread(_tasks, server)
+    total, done, found = sum(len(task.data) for task in tasks), 0, 0
+    try:
+        for batch in _batches(tasks):
+            if token is not None and server.work_done_progress.tokens[token].cancelled():
+                return None
+            for task, outcome in zip(batch, await _check(server, batch)):
+                found += len(outcome.findings)
+                _publish(server, task, outcome)
+                done += len(task.data)
+            if token is not None:
+                report = types.WorkDoneProgressReport(percentage=100 * done // max(total, 1))
+                server.work_done_progress.report(token, report)
+    finally:
+        if token is not None:
+            server.work_done_progress.end(token, types.WorkDoneProgressEnd(f"{found} found in {len(tasks)} files"))
+    return {"files": len(tasks), "findings": found}
+
+
+async def _begin(server: Server) -> str | None:
+    window = server.client_capabilities.window
+    if window is None or not window.work_done_progress:
+        return None
+    token = str(uuid.uuid4())
+    await server.work_done_progress.create_async(token)
+    begin = types.WorkDoneProgressBegin("mlxlint: checking the workspace", cancellable=True, percentage=0)
+    server.work_done_progress.begin(token, begin)
+    return token
+
+
+def _tasks(server: Server) -> list[Task]:
+    """The files of all folders that can have to do with MLX; those in several folders once."""
+    tasks: dict[str, Task] = {}
+    for folder in server.folders:
+        for file in _files(folder):
+            try:
+                data = Path(file.path).read_bytes()
+            except OSError:
+                continue
+            if b"mlx" in data or b"MLX" in data:
+                tasks[file.path] = Task(file.path, file.path, data, file.settings)
+    return list(tasks.values())
+
+
+def _files(folder: Folder) -> list[File]:
+    if folder.path is None or not folder.client.enable:
+        return []
+    try:
+        return collect([folder.path], folder.configuration()).files
+    except ConfigError:
+        return []
+
+
+def _batches(tasks: list[Task]) -> Iterator[list[Task]]:
+    batch: list[Task] = []
+    size = 0
+    for task in tasks:
+        if batch and size + len(task.data) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(task)
+        size += len(task.data)
+    if batch:
+        yield batch
+
+
+async def _check(server: Server, batch: list[Task]) -> list[Outcome]:
+    try:
+        return await server.linter.check(batch, soon=False)
+    except BrokenProcessPool:
+        if len(batch) == 1:
+            return [Outcome([finding_at_row("internal-error", batch[0], 1, DIED)])]
+        return [outcome for task in batch for outcome in await _check(server, [task])]
+
+
+def _publish(server: Server, task: Task, outcome: Outcome) -> None:
+    uri = from_fs_path(task.shown)
+    if uri is None or server.documents.get(uri) is not None or task.shown.endswith(".ipynb"):
+        return
+    try:
+        source = Source.decode(task.shown, task.data)
+    except UnreadableText:
+        source = Source(task.shown, task.data.decode("latin-1"))
+    part = Part(Text(uri, 0, source), 0, 0, len(source.text))
+    checked = Checked((0, 0), Snapshot(source, [part], server.encoding), outcome.findings)
+    server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics.by_text(checked)[uri]))
