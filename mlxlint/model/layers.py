@@ -108,14 +108,32 @@ def attribute(instance: Instance, name: str) -> Value | None:
     return None
 
 
+_REDUCTION_AT = {  # of losses that are reduced to their mean unless told otherwise, and of others
+    "binary_cross_entropy": 4, "gaussian_nll_loss": 5, "l1_loss": 2, "mse_loss": 2, "smooth_l1_loss": 3,
+    "cosine_similarity_loss": 4, "cross_entropy": 5, "hinge_loss": 2, "huber_loss": 3, "kl_div_loss": 3,
+    "log_cosh_loss": 2, "margin_ranking_loss": 4, "nll_loss": 3, "triplet_loss": 7,
+}  # fmt: skip
+_MEANS = frozenset(["binary_cross_entropy", "gaussian_nll_loss", "l1_loss", "mse_loss", "smooth_l1_loss"])
+_OVER_CLASSES = frozenset(["cross_entropy", "kl_div_loss", "nll_loss"])
+
+
+def _loss_shape(name: str, args: Arguments) -> Shape | None:
+    default = Const("mean" if name in _MEANS else "none")
+    reduction = constant(args.get(_REDUCTION_AT.get(name), "reduction", default=default), str)
+    if reduction in ("mean", "sum"):
+        return ()
+    inputs, target = as_array(args.get(0, "logits", "inputs")), as_array(args.get(1, "targets"))
+    if reduction != "none" or name in ("cosine_similarity_loss", "triplet_loss") or args.has(None, "axis"):
+        return None
+    if name in _OVER_CLASSES:
+        return inputs.shape[:-1] if inputs is not None and inputs.shape else None
+    return target.shape if target is not None else None
+
+
 def function(name: str, args: Arguments) -> Value | None:
     """The result of a function of ``mlx.nn``, ``mlx.optimizers`` or ``mlx.utils``; None when not known here."""
     if name.startswith(LOSSES_PREFIX):
-        reduction = args.get(None, "reduction", default=Const("none"))
-        reduced = constant(reduction, str) in ("mean", "sum")
-        target = as_array(args.get(1, "targets"))
-        shape: Shape | None = () if reduced else (target.shape if target is not None else None)
-        return Array(None, shape)
+        return Array(None, _loss_shape(name.removeprefix(LOSSES_PREFIX), args))
     if name.startswith("mlx.nn.init."):
         return None
     short = name.rpartition(".")[2]

@@ -4,6 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.code import FunctionCode
+from mlxlint.model.layers import LOSSES_PREFIX
 from mlxlint.model.tree import walk
 from mlxlint.model.values import Array, Sequence, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
@@ -45,7 +46,6 @@ class GradientOfArray(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{function}` is differentiated, and `{result}` has {axes}: its gradient is that of a scalar alone"
-    yields_to = ("loss-not-reduced",)
 
     def visit_Module(self, node: cst.Module, context: Context) -> None:
         for flow in differentiated(context):
@@ -53,7 +53,7 @@ class GradientOfArray(Rule):
                 continue
             for result in _results(flow.code):
                 array = _loss(context.value(result))
-                if array is not None and array.rank:
+                if array is not None and array.rank and not (array.op or "").startswith(LOSSES_PREFIX):
                     axes = "an axis" if array.rank == 1 else f"{array.rank} axes"
                     context.report(
                         self, result, because=[_first(result)], confidence=array.confidence, function=flow.code.name,

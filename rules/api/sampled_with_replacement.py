@@ -5,7 +5,6 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, shown
-from mlxlint.rules._shared import default_severity
 
 CATEGORICAL = "mlx.core.random.categorical"
 
@@ -14,7 +13,8 @@ class SampledWithReplacement(Rule):
     """Several samples of one distribution, drawn with replacement
 
     ## What it does
-    Finds `mx.random.categorical(logits, num_samples=k)` with `k` other than 1. It is a note, and a warning in a port.
+    Finds `mx.random.categorical(logits, num_samples=k)` with `k` other than 1. It is a note, and a warning in files
+    that speak of `multinomial`.
 
     ## PyTorch and MLX
     `torch.multinomial(p, k)` draws without replacement unless told otherwise: `k` different indices. MLX always draws
@@ -54,9 +54,8 @@ class SampledWithReplacement(Rule):
         number = None if count is None else constant(context.value(count), int)
         if count is None or number == 1:
             return
-        context.report(
-            self, node, severity=default_severity(context), count=number if number is not None else context.brief(count)
-        )
+        severity = Severity.WARNING if "multinomial" in context.module.text else Severity.INFO
+        context.report(self, node, severity=severity, count=number if number is not None else context.brief(count))
 
     @staticmethod
     def repro() -> Evidence:
