@@ -49,9 +49,13 @@ class Outcome:
 
 
 class Checker:
-    """Checks texts one after the other, with one analysis for each settings."""
+    """Checks texts one after the other, with one analysis for each settings.
 
-    def __init__(self) -> None:
+    ``unsaved`` is what other files are to be taken for, by their real paths.
+    """
+
+    def __init__(self, unsaved: Mapping[str, bytes] | None = None) -> None:
+        self._unsaved = unsaved
         self._analyses: dict[Settings, Analysis] = {}
 
     def check(self, task: Task) -> Outcome:
@@ -100,11 +104,12 @@ class Checker:
 
         if settings not in self._analyses:
             self._analyses[settings] = Analysis(
-                [rule for code, rule in registry.rules().items() if code in settings.codes],
+                registry.unloaded(settings.codes),
                 min_confidence=settings.min_confidence,
                 search=[Path(folder) for folder in settings.src],
                 target_mlx=settings.value("target-mlx"),
                 target_mlx_lm=settings.value("target-mlx-lm"),
+                unsaved=self._unsaved,
             )
         return self._analyses[settings]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.evidence import package_of
+from mlxlint.model.finder import Finder
 from mlxlint.model.project import Project
 from mlxlint.positions import Offsets, offsets
 from mlxlint.rule import (
@@ -51,6 +52,7 @@ class Analysis:
         search: source roots in which the project's absolute imports are looked for.
         target_mlx, target_mlx_lm: releases to lint for, a version or a range; None: the newest known. Rules that were
             seen not to hold on any of them are left out.
+        unsaved: what files are to be taken for, by their real paths, in place of what is on disk.
 
     Raises:
         ValueError: for a target that stands for no release.
@@ -64,12 +66,13 @@ class Analysis:
         search: Sequence[Path] = (),
         target_mlx: str | None = None,
         target_mlx_lm: str | None = None,
+        unsaved: Mapping[str, bytes] | None = None,
     ) -> None:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION))
         self.min_confidence = min_confidence
         self.target_mlx = target("mlx", target_mlx)
         self.target_mlx_lm = target("mlx-lm", target_mlx_lm)
-        self.project = Project(search)
+        self.project = Project(finder=Finder([str(folder) for folder in search], unsaved=unsaved))
         self.hooks: dict[type[cst.CSTNode], list[Hook]] = {}
         self.keyed_hooks: dict[type[cst.CSTNode], dict[Hashable, list[Hook]]] = {kind: {} for kind in _KEYS}
         for rule in filter(self._holds, rules):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -44,12 +44,18 @@ def names_mlx(text: str) -> bool:
 class Finder:
     """Answers questions about the files of one project, each once. Paths are absolute and real.
 
-    ``concerns`` tells of a text whether the project's code in it is to be followed.
+    ``concerns`` tells of a text whether the project's code in it is to be followed; ``unsaved`` is what files will be.
     """
 
-    def __init__(self, roots: Sequence[str] = (), concerns: Callable[[str], bool] = names_mlx) -> None:
+    def __init__(
+        self,
+        roots: Sequence[str] = (),
+        concerns: Callable[[str], bool] = names_mlx,
+        unsaved: Mapping[str, bytes] | None = None,
+    ) -> None:
         self.roots = [os.path.realpath(root) for root in roots]
         self.concerns = concerns
+        self._unsaved = unsaved or {}
         self._answers: Facts = {}
         self._asked: dict[str, set[Question]] = {}  # by the module on whose behalf
         self._sources: dict[str, Source | None] = {}
@@ -80,7 +86,7 @@ class Finder:
         """The text of a module; None when it cannot be read or decoded, or is too large."""
         self._ask(("text", path), asker)
         if path not in self._sources:
-            self._sources[path] = _read(path)
+            self._sources[path] = self._read(path)
         return self._sources[path]
 
     def importers(self, path: str) -> list[str]:
@@ -153,11 +159,24 @@ class Finder:
     def _digest(self, path: str) -> str | None:
         if path not in self._digests:
             try:
-                with open(path, "rb") as file:
-                    self._digests[path] = digest(file.read())
+                self._digests[path] = digest(self._bytes(path))
             except OSError:
                 self._digests[path] = None
         return self._digests[path]
+
+    def _bytes(self, path: str) -> bytes:
+        if path in self._unsaved:
+            return self._unsaved[path]
+        with open(path, "rb") as file:
+            return file.read()
+
+    def _read(self, path: str) -> Source | None:
+        try:
+            if path not in self._unsaved and os.stat(path).st_size > MAX_FILE:
+                return None
+            return Source.decode(path, self._bytes(path))
+        except (OSError, UnreadableText):
+            return None
 
     def _importers(self, path: str) -> list[str]:
         root, top = _package_of(path)
@@ -201,7 +220,7 @@ class Finder:
         files = list(_python_files(root, root != top))
         stems = {_stem(path) for path in files} | {os.path.basename(os.path.dirname(path)) for path in files}
         for path in files:
-            source = self._sources.get(path) or _read(path)
+            source = self._sources.get(path) or self._read(path)
             if source is None or not self.concerns(source.text):
                 continue
             self._sources[path] = source
@@ -233,16 +252,6 @@ def _imports(text: str, package: str) -> Iterator[str]:
             name = ".".join([*stem, name[level:]] if name[level:] else stem) or name
         yield name
         yield from (f"{name}.{part.split()[0]}" for part in (listed or "").split(",") if part.split())
-
-
-def _read(path: str) -> Source | None:
-    try:
-        if os.stat(path).st_size > MAX_FILE:
-            return None
-        with open(path, "rb") as file:
-            return Source.decode(path, file.read())
-    except (OSError, UnreadableText):
-        return None
 
 
 def _module_file(folder: str, name: str) -> str | None:

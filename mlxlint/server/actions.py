@@ -146,7 +146,7 @@ async def _fix_all_edit(server: Server, document: Document) -> types.WorkspaceEd
     task, snapshot, changes = server.task(document), document.snapshot(server.encoding), document.changes
     if task is None:
         return None
-    [outcome] = await server.linter.check([replace(task, fixes=Applicability.SAFE)])
+    [outcome] = await server.linter.check([replace(task, fixes=Applicability.SAFE)], server.documents.unsaved())
     if outcome.fixed is None or document.changes != changes:
         return None
     return workspace_edit(server, snapshot, _difference(snapshot.source.text, outcome.fixed.source.text))

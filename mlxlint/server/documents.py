@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tokenize
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -97,6 +98,14 @@ class Documents:
 
     def __iter__(self) -> Iterator[Document]:
         return iter(list(self._open.values()))
+
+    def unsaved(self) -> dict[str, bytes]:
+        """What files are not yet on disk, by their real paths."""
+        return {
+            os.path.realpath(document.path): document.data()
+            for document in self
+            if document.path is not None and document.dirty and not document.notebook
+        }
 
     def get(self, uri: str) -> Document | None:
         return self._of_text.get(uri) or self._open.get(uri)

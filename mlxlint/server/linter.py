@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
@@ -28,14 +28,19 @@ class Linter:
         """Start the process before there is work for it."""
         self._pool.submit(os.getpid)
 
-    async def check(self, tasks: list[Task], soon: bool = True) -> list[Outcome]:
-        """What is found in some texts; ``soon``: before all that is waiting, else after it.
+    async def check(
+        self, tasks: list[Task], unsaved: Mapping[str, bytes] | None = None, soon: bool = True
+    ) -> list[Outcome]:
+        """What is found in some texts, with files being what they are ``unsaved``.
+
+        Args:
+            soon: before all that is waiting, else after it.
 
         Raises:
             BrokenProcessPool: when the process died over them.
         """
         async with self._turn(soon):
-            future = self._pool.submit(_check, tasks)
+            future = self._pool.submit(_check, tasks, unsaved)
             try:
                 return await asyncio.wrap_future(future)
             except BrokenProcessPool:
@@ -89,9 +94,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _check(tasks: list[Task]) -> list[Outcome]:
+def _check(tasks: list[Task], unsaved: Mapping[str, bytes] | None) -> list[Outcome]:
     """Check texts by what is on disk now: nothing is remembered of what was checked before."""
     gc.collect()
-    checker = Checker()
+    checker = Checker(unsaved)
     with uncollected():
         return [checker.check(task) for task in tasks]

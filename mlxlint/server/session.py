@@ -163,7 +163,7 @@ class Server(LanguageServer):
         findings = []
         if task is not None:
             try:
-                [outcome] = await self.linter.check([task])
+                [outcome] = await self.linter.check([task], self.documents.unsaved())
                 findings = outcome.findings
             except BrokenProcessPool:
                 findings = [finding_at_row("internal-error", task, 1, DIED)]
