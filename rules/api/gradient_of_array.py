@@ -8,7 +8,7 @@ from mlxlint.model.layers import LOSSES_PREFIX
 from mlxlint.model.tree import walk
 from mlxlint.model.values import Array, Sequence, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
-from mlxlint.rules.api._differentiated import differentiated
+from mlxlint.rules.api._differentiated import Flow, differentiated
 
 
 class GradientOfArray(Rule):
@@ -49,11 +49,11 @@ class GradientOfArray(Rule):
 
     def visit_Module(self, node: cst.Module, context: Context) -> None:
         for flow in differentiated(context):
-            if not flow.is_whole:
-                continue
+            if not flow.is_whole or _has_losses(flow, context):
+                continue  # `loss-not-reduced` speaks of those
             for result in _results(flow.code):
                 array = _loss(context.value(result))
-                if array is not None and array.rank and not (array.op or "").startswith(LOSSES_PREFIX):
+                if array is not None and array.rank:
                     axes = "an axis" if array.rank == 1 else f"{array.rank} axes"
                     context.report(
                         self, result, because=[_first(result)], confidence=array.confidence, function=flow.code.name,
@@ -67,6 +67,11 @@ class GradientOfArray(Rule):
         x = mx.ones((1,) * axes)
         hazard = raises(lambda: mx.grad(lambda v: v * 2)(x), ValueError, text="cotangent")
         return Evidence(hazard, agrees(mx.grad(lambda v: (v * 2).sum())(x).reshape(-1), [2]))
+
+
+def _has_losses(flow: Flow, context: Context) -> bool:
+    calls = (n for n in flow.nodes() if isinstance(n, cst.Call))
+    return any((context.callee(call) or "").startswith(LOSSES_PREFIX) for call in calls)
 
 
 def _results(code: FunctionCode) -> list[cst.BaseExpression]:

@@ -18,7 +18,8 @@ from mlxlint.rule import (
     shown,
 )
 from mlxlint.rules._operations import Operation, operation, produced_by
-from mlxlint.rules.api._selections import in_order, is_along_last_axis
+from mlxlint.rules._shared import is_port
+from mlxlint.rules.api._selections import in_order
 
 SELECTIONS = frozenset({"topk", "argpartition", "partition"})
 IN_ORDER = frozenset({"builtins.zip", "builtins.enumerate", "builtins.list"})
@@ -30,7 +31,8 @@ class UnorderedSelection(Rule):
     ## What it does
     Finds results of `topk`, `argpartition` and `partition` that are used by position: one entry or a part of
     `topk`'s result (`[..., -1:]` as "the k-th largest"), its entries as a list. The first or last k of
-    `argpartition` in place of a sorted top k are noted as information, since some uses do not depend on the order.
+    `argpartition` in place of a sorted top k are noted as information, since some uses do not depend on the order: the
+    choice of experts whose scores are gathered along with them is left alone.
 
     ## PyTorch and MLX
     `torch.topk` returns the largest first. `mx.topk` is a partition: it returns the k largest in no particular
@@ -79,7 +81,7 @@ class UnorderedSelection(Rule):
         if found is None or part is None or not _picks(part, context):
             return
         if found.name != "topk":
-            if isinstance(part, cst.Slice):
+            if isinstance(part, cst.Slice) and not _goes_along(node, context):
                 use = f"`{context.brief(node)}` holds the selected in no particular order, not best first"
                 fix = _whole_order(found, array.node, part, context)
                 context.report(
@@ -137,14 +139,41 @@ def _whole_order(found: Operation, call: cst.Call, part: cst.Slice, context: Con
     core = context.alias("mlx.core")
     if found.name != "argpartition" or core is None or not _is_first_k(part) or context.parent(call) is None:
         return None
-    if not is_along_last_axis(found, context):
+    axis = found.argument(1, "axis")
+    if found.starred or not found.arguments.keywords.keys() <= {"kth", "axis"}:
         return None
-    text = f"{core}.argsort({context.text(found.subject)}, axis=-1)"
+    text = f"{core}.argsort({context.text(found.subject)}, axis={'-1' if axis is None else context.text(axis)})"
     return NodeFix("Sort all of them", [Replace(call, text)], Applicability.UNSAFE)
 
 
 def _is_first_k(part: cst.Slice) -> bool:
     return part.lower is None and part.upper is not None
+
+
+def _goes_along(node: cst.Subscript, context: Context) -> bool:
+    """Whether what belongs to the selected is gathered in the same order, and they go nowhere by themselves."""
+    function = context.enclosing_function(node)
+    if function is None:
+        return False
+    names: set[str] = set()
+    gathered = returned = False
+    for found in context.walk(function.node.body):
+        if isinstance(found, cst.Assign) and _mentions(found.value, node, names):
+            target = found.targets[0].target
+            names |= {target.value} if isinstance(target, cst.Name) else set()
+        elif isinstance(found, cst.Call) and (context.callee(found) or "").endswith("_along_axis"):
+            gathered |= any(_mentions(arg.value, node, names) for arg in found.args[1:])
+        elif isinstance(found, cst.Return) and found.value is not None:
+            parts = found.value.elements if isinstance(found.value, cst.Tuple) else [cst.Element(found.value)]
+            returned |= any(isinstance(p.value, cst.Name) and p.value.value in names for p in parts)
+    return gathered and not (returned and is_port(context))
+
+
+def _mentions(expression: cst.CSTNode, node: cst.CSTNode, names: set[str]) -> bool:
+    """Whether an expression is the selection: itself, by a name of it, or under ``stop_gradient``."""
+    while isinstance(expression, cst.Call) and expression.args:
+        expression = expression.args[0].value
+    return expression is node or (isinstance(expression, cst.Name) and expression.value in names)
 
 
 def _selected_part(node: cst.Subscript, found: Operation, rank: int | None, context: Context) -> cst.BaseSlice | None:
