@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from mlxlint.source import Source
 from mlxlint.target import target
 from mlxlint.tool import tool_finding
 
-Hook = tuple[Rule, Callable[[Any, Context], None]]
+Hook = tuple[Rule, str]  # and the name of its method
 DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 DEEP_RECURSION = 200_000
 RECURSION = 10_000  # frames: calls of calls of the linted code, each some ten frames of the interpreter's
@@ -74,12 +74,10 @@ class Analysis:
         self.target_mlx_lm = target("mlx-lm", target_mlx_lm)
         self.project = Project(finder=Finder([str(folder) for folder in search], unsaved=unsaved))
         self.hooks: dict[type[cst.CSTNode], list[Hook]] = {}
-        self.keyed_hooks: dict[type[cst.CSTNode], dict[Hashable, list[Hook]]] = {kind: {} for kind in _KEYS}
+        self.keyed_hooks: dict[type[cst.CSTNode], dict[str, list[Hook]]] = {kind: {} for kind in _KEYS}
         for rule in filter(self._holds, rules):
-            wanted = {cst.Call: rule.calls, cst.Attribute: rule.attributes, cst.Assign: rule.targets}
-            for kind, method in rule.hooks().items():
-                hook = (rule, getattr(rule, method))
-                keys = wanted.get(kind)
+            for name, keys in rule.triggers().items():
+                kind, hook = getattr(cst, name), (rule, f"visit_{name}")
                 if keys is None:
                     self.hooks.setdefault(kind, []).append(hook)
                 for key in keys or ():
@@ -124,7 +122,7 @@ class Analysis:
             hooks = self._hooks_by_key(node, context) if kind in _KEYS else self.hooks.get(kind, ())
             for rule, visit in hooks:
                 try:
-                    visit(node, context)
+                    getattr(rule, visit)(node, context)
                 except RecursionError:
                     raise
                 except Exception as error:
@@ -150,11 +148,11 @@ def _attribute_keys(node: cst.Attribute, context: Context) -> Sequence[str]:
     return (node.attr.value,)
 
 
-def _target_keys(node: cst.Assign, context: Context) -> Collection[type[cst.CSTNode]]:
-    return {type(target.target) for target in node.targets}
+def _target_keys(node: cst.Assign, context: Context) -> Collection[str]:
+    return {type(target.target).__name__ for target in node.targets}
 
 
-_KEYS: dict[type[cst.CSTNode], Callable[[Any, Context], Collection[Hashable]]] = {
+_KEYS: dict[type[cst.CSTNode], Callable[[Any, Context], Collection[str]]] = {
     cst.Call: _callee_keys,
     cst.Attribute: _attribute_keys,
     cst.Assign: _target_keys,

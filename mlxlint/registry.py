@@ -10,10 +10,10 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from mlxlint.rule import Rule
@@ -27,13 +27,17 @@ class BrokenRulePack(Exception):
     """A rule pack cannot be imported or its rules clash; the argument says which and why."""
 
 
+Triggers = dict[str, "list[str] | None"]  # by the name of a LibCST class: the keys that are wanted, None: all
+
+
 class Entry(NamedTuple):
-    """Where one rule is defined, and what it is called."""
+    """Where one rule is defined, what it is called, and what it wants to see."""
 
     module: str
     cls: str
     name: str
     aliases: tuple[str, ...]
+    triggers: Triggers
 
 
 class Index(NamedTuple):
@@ -89,6 +93,24 @@ def code_of(text: str) -> str | None:
 
 def name_of(code: str) -> str:
     return _index().entries[code].name
+
+
+class Unloaded:
+    """Stands for a rule in an analysis: it is imported when there is something for it to see."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def triggers(self) -> Triggers:
+        return _index().entries[self.code].triggers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_load(self.code), name)
+
+
+def unloaded(codes: Container[str]) -> list[Rule]:
+    """Stand-ins for the rules of some codes."""
+    return [cast("Rule", Unloaded(code)) for code in _index().entries if code in codes]
 
 
 def find(text: str) -> Rule | None:
@@ -213,7 +235,7 @@ def _entries(packs: Iterable[str]) -> dict[str, Entry]:
         with _blaming(pack):
             classes = rules_in(pack)
         for cls in classes:
-            entry = Entry(cls.__module__, cls.__qualname__, cls.name, cls.aliases)
+            entry = Entry(cls.__module__, cls.__qualname__, cls.name, cls.aliases, cls.triggers())
             for key in (entry.name, *entry.aliases):
                 if key in names or cls.code in found:
                     other = names.get(key) or found[cls.code]

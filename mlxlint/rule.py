@@ -267,11 +267,12 @@ class Rule:
         return cls.documentation().partition("\n")[0].rstrip(".")
 
     @classmethod
-    def hooks(cls) -> dict[type[cst.CSTNode], str]:
-        """LibCST node class -> name of the method that wants to see it."""
-        import libcst as cst
-
-        return {getattr(cst, name[6:]): name for name in dir(cls) if name.startswith("visit_")}
+    def triggers(cls) -> dict[str, list[str] | None]:
+        """What the rule is shown: names of LibCST's classes of nodes, with the keys that are wanted or None for all."""
+        targets = None if cls.targets is None else [kind.__name__ for kind in cls.targets]
+        keys = {"Call": cls.calls, "Attribute": cls.attributes, "Assign": targets}
+        kinds = [name[6:] for name in dir(cls) if name.startswith("visit_")]
+        return {kind: None if (wanted := keys.get(kind)) is None else sorted(wanted) for kind in kinds}
 
 
 @dataclass

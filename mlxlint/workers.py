@@ -6,20 +6,20 @@ whose worker dies again is a finding.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
-import uuid
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlxlint import registry
 from mlxlint.checker import Checker, Outcome, Task, finding_at_row, uncollected
 from mlxlint.run import ExecutorError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 POOL_FROM = 200_000  # bytes of Python below which starting worker processes costs more than it saves
 BATCHES_A_WORKER = 8
@@ -42,7 +42,9 @@ class Workers(Protocol):
     def executor(self, jobs: int) -> AbstractContextManager[Executor]: ...
 
 
-def check_all(tasks: Sequence[Task], jobs: int, address: str | None = None) -> Checked:
+def check_all(
+    tasks: Sequence[Task], jobs: int, address: str | None = None, checker: type[Checker] = Checker
+) -> Checked:
     """Check texts on the cluster at an address, or in ``jobs`` processes; a small run in this process.
 
     Raises:
@@ -52,15 +54,14 @@ def check_all(tasks: Sequence[Task], jobs: int, address: str | None = None) -> C
         from mlxlint.cluster import connected
 
         with connected(address) as cluster:
-            yield from _in_batches(tasks, cluster)
+            yield from _in_batches(tasks, cluster, checker)
     elif jobs > 1 and len(tasks) > 1 and sum(len(task.data) for task in tasks) >= POOL_FROM:
-        yield from _in_batches(tasks, Processes(jobs))
+        yield from _in_batches(tasks, Processes(jobs), checker)
     else:
-        yield from _here(tasks)
+        yield from _here(tasks, checker())
 
 
-def _here(tasks: Sequence[Task]) -> Checked:
-    checker = Checker()
+def _here(tasks: Sequence[Task], checker: Checker) -> Checked:
     with uncollected():
         for task in tasks:
             yield task, checker.check(task)
@@ -70,16 +71,16 @@ def _here(tasks: Sequence[Task]) -> Checked:
 # Batches
 
 
-def _in_batches(tasks: Sequence[Task], workers: Workers) -> Checked:
+def _in_batches(tasks: Sequence[Task], workers: Workers, checker: type[Checker]) -> Checked:
     """Check batches, and the texts under way where a worker dies again: each alone."""
-    run = uuid.uuid4().hex
+    run = os.urandom(16).hex()
     batches = _batches(tasks, sum(len(task.data) for task in tasks) // (workers.jobs * BATCHES_A_WORKER))[::-1]
     while batches:
         suspects: Batch = []
-        yield from _until_a_worker_dies(batches, workers, run, suspects)
+        yield from _until_a_worker_dies(batches, workers, run, checker, suspects)
         for task in suspects:
             died: Batch = []
-            yield from _until_a_worker_dies([[task]], workers, run, died)
+            yield from _until_a_worker_dies([[task]], workers, run, checker, died)
             for dead in died:
                 yield dead, Outcome([finding_at_row("internal-error", dead, 1, _DIED)])
 
@@ -97,15 +98,19 @@ def _batches(tasks: Sequence[Task], size: int) -> list[Batch]:
     return batches
 
 
-def _until_a_worker_dies(batches: list[Batch], workers: Workers, run: str, suspects: Batch) -> Checked:
+def _until_a_worker_dies(
+    batches: list[Batch], workers: Workers, run: str, checker: type[Checker], suspects: Batch
+) -> Checked:
     """Check batches, taken from the end of the list, until a worker dies: ``suspects`` then were under way."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     jobs = min(workers.jobs, len(batches))
     running: dict[Future[list[Outcome]], Batch] = {}
     with workers.executor(jobs) as executor:
         while running or (batches and not suspects):
             while batches and not suspects and len(running) < jobs:
                 batch = batches.pop()
-                running[executor.submit(check_batch, batch, run, registry.digest())] = batch
+                running[executor.submit(check_batch, batch, run, registry.digest(), checker)] = batch
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 batch = running.pop(future)
                 try:
@@ -120,7 +125,7 @@ _checkers: dict[str, Checker] = {}  # by run; a worker of a cluster outlives it
 _checking = threading.Lock()
 
 
-def check_batch(batch: Batch, run: str, digest: str) -> list[Outcome]:
+def check_batch(batch: Batch, run: str, digest: str, checker: type[Checker] = Checker) -> list[Outcome]:
     """What a worker does. Texts of one run share what is learnt of the project's other modules.
 
     Raises:
@@ -131,7 +136,7 @@ def check_batch(batch: Batch, run: str, digest: str) -> list[Outcome]:
     with _checking, uncollected():
         if run not in _checkers:
             _checkers.clear()
-            _checkers[run] = Checker()
+            _checkers[run] = checker()
         outcomes = []
         for task in batch:
             outcomes.append(_checkers[run].check(task))
@@ -156,6 +161,7 @@ class Processes:
 
     @contextmanager
     def executor(self, jobs: int) -> Iterator[Executor]:
+        import multiprocessing
         from concurrent.futures import ProcessPoolExecutor
 
         method = None
@@ -182,7 +188,9 @@ def _begin() -> None:
 
 
 def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
+    from multiprocessing import parent_process
+
+    parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)

@@ -110,7 +110,7 @@ def positions(package: str) -> None:
 def calls(package: str) -> None:
     """How often rules are shown a call: by name, and if each rule saw every call."""
     shown = total = 0
-    asking = [rule for rule in rules().values() if cst.Call in rule.hooks()]
+    asking = [rule for rule in rules().values() if "Call" in rule.triggers()]
     original = Analysis._hooks_by_key
 
     def counted(analysis: Analysis, node: cst.CSTNode, context: Context) -> Any:
