@@ -4,7 +4,19 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 from mlxlint.rules._shared import is_port
 
 
@@ -35,6 +47,9 @@ class InterleavedRepeat(Rule):
 
     Where each element is to be repeated (`repeat_interleave`), give the axis.
 
+    ## Fix safety
+    Without an axis, `mx.repeat` becomes `mx.tile`. It is unsafe: `repeat_interleave` may be meant.
+
     ## References
     - [mlx.core.repeat](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.repeat.html)
     """
@@ -42,6 +57,7 @@ class InterleavedRepeat(Rule):
     code = "MLX457"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     message = "`mx.repeat` {effect}; `Tensor.repeat` tiles, as `mx.tile`"
     calls = frozenset({"repeat"})
 
@@ -75,7 +91,10 @@ class InterleavedRepeat(Rule):
             ):
                 return
             effect, severity = "repeats each element", Severity.INFO
-        context.report(self, node, because=[subject], severity=severity, confidence=Confidence.LIKELY, effect=effect)
+        context.report(
+            self, node, because=[subject], severity=severity, confidence=Confidence.LIKELY, effect=effect,
+            fix=_fix(node, context) if axis is None else None,
+        )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:
@@ -84,3 +103,10 @@ class InterleavedRepeat(Rule):
         x = mx.array([0, 1, 2])
         expected = [0, 1, 2, 0, 1, 2]
         return Evidence(differs(mx.repeat(x, 2), expected), agrees(mx.tile(x, 2), expected))
+
+
+def _fix(node: cst.Call, context: Context) -> NodeFix | None:
+    mx = context.alias("mlx.core")
+    if mx is None or len(context.arguments(node).positional) != 2 or len(node.args) != 2:
+        return None
+    return NodeFix("Tile", [Replace(node.func, f"{mx}.tile")], Applicability.UNSAFE)

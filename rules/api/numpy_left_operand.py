@@ -57,7 +57,11 @@ class NumpyLeftOperand(Rule):
         if kind is None or context.array(node.right) is None or _given_to_numpy(node, context):
             return
         fix = None
-        if isinstance(node.operator, SWAPPED) and isinstance(node.left, cst.Call) and kind == "scalar":
+        if (
+            isinstance(node.operator, SWAPPED)
+            and isinstance(node.left, (cst.Call, cst.Name, cst.Attribute))
+            and kind == "scalar"
+        ):
             fix = NodeFix(
                 "Make it a Python number",
                 [Replace(node.left, f"float({context.text(node.left)})")],

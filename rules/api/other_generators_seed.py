@@ -4,7 +4,20 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Name
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    InsertStatement,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    shown,
+)
 
 SEEDS = {
     "numpy.random.seed": "numpy.random.",
@@ -42,6 +55,9 @@ class OtherGeneratorsSeed(Rule):
     weights = mx.random.normal((4, 4))
     ```
 
+    ## Fix safety
+    MLX is seeded too, or instead where nothing else draws from that generator. It is unsafe: the numbers change.
+
     ## References
     - [mlx.core.random.seed](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.random.seed.html)
     """
@@ -49,6 +65,7 @@ class OtherGeneratorsSeed(Rule):
     code = "MLX460"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     message = "`{call}` does not seed MLX, whose random numbers this file draws"
     calls = frozenset({"seed", "manual_seed"})
 
@@ -62,7 +79,10 @@ class OtherGeneratorsSeed(Rule):
         draws_itself = any(c.startswith(SEEDS[callee]) and c != callee for c in called)
         severity = Severity.INFO if draws_itself else Severity.WARNING
         if not _keyed(context):
-            context.report(self, node, severity=severity, confidence=Confidence.LIKELY, call=context.brief(node))
+            context.report(
+                self, node, severity=severity, confidence=Confidence.LIKELY, call=context.brief(node),
+                fix=_fix(node, draws_itself, context),
+            )  # fmt: skip
 
     @staticmethod
     def repro(seed: int = 0) -> Evidence:
@@ -91,3 +111,12 @@ def _keyed(context: Context) -> bool:
     ]
     plain = [c for c in draws if (context.callee(c) or "") not in ("mlx.core.random.key", "mlx.core.random.split")]
     return all(context.argument(call, None, "key") is not None for call in plain)
+
+
+def _fix(node: cst.Call, draws_itself: bool, context: Context) -> NodeFix | None:
+    mx = context.alias("mlx.core")
+    if mx is None or len(node.args) != 1 or node.args[0].star or not context.is_dropped(node):
+        return None
+    text = f"{mx}.random.seed({context.text(node.args[0].value)})"
+    edit: NodeEdit = InsertStatement(node, text) if draws_itself else Replace(node, text)
+    return NodeFix("Seed MLX", [edit], Applicability.UNSAFE)

@@ -44,7 +44,7 @@ class SurplusArgument(Rule):
     ```
 
     ## Fix safety
-    The last axis of `nn.Softmax` and `inplace` of activations are left out. It is unsafe, as code may rely on `inplace`.
+    The last axis of `nn.Softmax` and `inplace` of activations are left out. It is unsafe: code may rely on `inplace`.
 
     ## References
     - [Operations](https://ml-explore.github.io/mlx/build/html/python/ops.html)

@@ -5,12 +5,14 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import CERTAIN
-from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, raises
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises
+from mlxlint.rules._operations import operation
 from mlxlint.rules.api import _names, _proof
 from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._selections import PAIRS, indices_of, values_of
 
 AMBIGUOUS = frozenset({"data", "indices", "values", "type", "index"})  # common on objects that are no arrays
-UNCLEAR = frozenset({None, "parameter", "iteration"})
+UNCLEAR = frozenset({None, "parameter", "iteration", "default", "indexed"})
 
 
 class TensorMethod(Rule):
@@ -65,7 +67,8 @@ class TensorMethod(Rule):
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(
             self, node.attr, because=[node.value], name=name, instead=_names.instead(entry, rewrite),
-            fix=rewrite.fix(array.confidence == CERTAIN) if rewrite is not None else None, repro={"name": name},
+            fix=rewrite.fix(array.confidence == CERTAIN) if rewrite is not None else _part(node, context),
+            repro={"name": name},
         )  # fmt: skip
 
     @staticmethod
@@ -74,3 +77,11 @@ class TensorMethod(Rule):
 
         hazard = raises(lambda: getattr(mx.array([1.0]), name), AttributeError)
         return Evidence(hazard, _proof.remedy("tensor", name))
+
+
+def _part(node: cst.Attribute, context: Context) -> NodeFix | None:
+    """``mx.max(x, axis=1).indices`` becomes ``mx.argmax(x, axis=1)``."""
+    find = {"values": values_of, "indices": indices_of}.get(node.attr.value)
+    found = operation(node.value, context, PAIRS) if isinstance(node.value, cst.Call) else None
+    text = find(found, node.value, context) if find is not None and found is not None else None
+    return NodeFix(f"Replace by `{text}`", [Replace(node, text)], Applicability.UNSAFE) if text is not None else None

@@ -29,6 +29,7 @@ from mlxlint.rules._operations import operand, operation
 from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api._names import in_place_of
 from mlxlint.rules.api._signatures import accepts, entry_of, lacking, unaccepted_keywords
+from mlxlint.rules.layers._losses import leaving_out
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -148,6 +149,8 @@ def _fix(node: cst.Call, arg: cst.Arg, entry: api.Entry, found: Any, context: Co
     if isinstance(known, bool) and text is not None:
         free = context.argument(node, None, text.partition("=")[0]) is None
         return NodeFix(f"Write `{text}`", [Replace(arg, text)]) if free else None
+    if "ignores" in found:
+        return leaving_out(node, context.text(arg.value), arg, context)
     if "along" in found:
         axis = context.argument(node, None, "axis", "dim")
         return _renamed(node, arg, found["along"], entry) if scalar_type(context.value(axis)) == "int" else None

@@ -4,10 +4,12 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import api
-from mlxlint.model.values import CERTAIN
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.model.language_models import is_model
+from mlxlint.model.values import CERTAIN, Value
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 from mlxlint.rules.api import _names
 from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.training._gradients import is_module
 
 # what MLX-LM's key-value caches have: where `cache` is annotated as an array, the annotation is what is wrong
 _OF_CACHES = frozenset({"is_trimmable", "make_mask", "meta_state", "offset", "state", "trim", "update_and_fetch"})
@@ -39,6 +41,9 @@ class UnknownArrayAttribute(Rule):
     y = mx.floor(x / 0.5) * 0.5
     ```
 
+    ## Fix safety
+    `.logits` of what a model returns is left out. It is unsafe: which of its outputs is meant is not known.
+
     ## References
     - [mlx.core.array](https://ml-explore.github.io/mlx/build/html/python/array.html)
     """
@@ -46,18 +51,14 @@ class UnknownArrayAttribute(Rule):
     code = "MLX403"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     yields_to = ("autograd-on-array",)
     message = "MLX arrays have no `{name}`{instead}"
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         array = context.array(node.value)
         name = node.attr.value
-        if (
-            array is None
-            or array.confidence < CERTAIN
-            or name.startswith("__")
-            or name in _OF_CACHES
-        ):
+        if array is None or array.confidence < CERTAIN or name.startswith("__") or name in _OF_CACHES:
             return
         absence = context.target_mlx.lacking(f"mlx.core.array.{name}")
         if absence is None:
@@ -69,6 +70,7 @@ class UnknownArrayAttribute(Rule):
         context.report(
             self, node.attr, because=[node.value], severity=None if absence.throughout else Severity.WARNING, name=name,
             instead=absence.clause(api.lookup(f"mlx.core.array.{name}")) + instead, repro={"name": name},
+            fix=_fix(node, context),
         )  # fmt: skip
 
     @staticmethod
@@ -77,3 +79,15 @@ class UnknownArrayAttribute(Rule):
 
         hazard = raises(lambda: getattr(mx.array([1.0]), name), AttributeError)
         return Evidence(hazard, shown(hasattr(mx.array, "reshape"), "arrays have the methods of the API data"))
+
+
+def _fix(node: cst.Attribute, context: Context) -> NodeFix | None:
+    """A model of MLX-LM's, or of one's own, returns the logits themselves."""
+    made = getattr(context.array(node.value), "node", None)
+    if node.attr.value != "logits" or not isinstance(made, cst.Call) or not _is_model(context.called(made)):
+        return None
+    return NodeFix("Leave it out", [Replace(node, context.text(node.value))], Applicability.UNSAFE)
+
+
+def _is_model(value: Value) -> bool:
+    return is_module(value) or is_model(value)

@@ -5,12 +5,8 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, POSSIBLE, Array, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
-from mlxlint.rules._operations import FUNCTION, METHOD, Operation, is_repeatable, operand, operation
-from mlxlint.rules.api._selections import in_order, is_along_last_axis
-
-ALWAYS = frozenset({"topk", "sort", "cummax", "cummin"})
-ALONG_AN_AXIS = frozenset({"max", "min", "median"})
-PAIRS = ALWAYS | ALONG_AN_AXIS
+from mlxlint.rules._operations import FUNCTION, METHOD, is_repeatable, operation
+from mlxlint.rules.api._selections import ALONG_AN_AXIS, ALWAYS, PAIRS, indices_of, values_of
 
 
 class ValuesOnlyResult(Rule):
@@ -97,7 +93,7 @@ class ValuesOnlyResult(Rule):
             return
         first_axis = constant(context.value(found.argument(1 if found.name == "topk" else 0, "axis")), int) == 0
         use = f"`[{at}]` picks row {at}, not the {'indices' if at else 'values'}"
-        wanted = (_values, _indices)[at](found, node.value, context)
+        wanted = (values_of, indices_of)[at](found, node.value, context)
         fix = None if wanted is None else _fix([Replace(node, wanted)])
         self._report(node, context, found.name, use, found.subject, POSSIBLE if first_axis else LIKELY, fix)
 
@@ -137,7 +133,7 @@ def _unpacked(target: cst.Tuple | cst.List, value: cst.BaseExpression, context: 
     if found is None:
         return None
     names = [context.text(element.value) for element in target.elements]
-    values, indices = _values(found, value, context), _indices(found, value, context)
+    values, indices = values_of(found, value, context), indices_of(found, value, context)
     if names[1] == "_":
         return _fix([Replace(target, names[0]), Replace(value, values)]) if values else None
     if names[0] == "_":
@@ -149,24 +145,6 @@ def _unpacked(target: cst.Tuple | cst.List, value: cst.BaseExpression, context: 
 
 def _fix(edits: list[Replace]) -> NodeFix:
     return NodeFix("Ask for the values and the indices one by one", edits, Applicability.UNSAFE)
-
-
-def _values(found: Operation, call: cst.BaseExpression, context: Context) -> str | None:
-    """The values, in the order in which PyTorch gives them."""
-    return in_order(found, call, context) if found.name == "topk" else context.text(call)
-
-
-def _indices(found: Operation, call: cst.BaseExpression, context: Context) -> str | None:
-    """The indices that go with the values, where MLX has a function for them."""
-    if not isinstance(call, cst.Call):
-        return None
-    name = {"max": "argmax", "min": "argmin", "sort": "argsort"}.get(found.name)
-    if name is not None and isinstance(call.func, cst.Attribute):
-        return context.text(call.with_changes(func=call.func.with_changes(attr=cst.Name(name))))
-    core, k = context.alias("mlx.core"), found.argument(0, "k")
-    if found.name != "topk" or core is None or k is None or not is_along_last_axis(found, context):
-        return None
-    return f"{core}.argsort(-{operand(found.subject, context)}, axis=-1)[..., :{context.text(k)}]"
 
 
 def _operation_of(array: Array, context: Context) -> str | None:

@@ -150,6 +150,9 @@ def _fix(index: cst.BaseExpression, what: str, context: Context) -> NodeFix | No
         return NodeFix(
             "Convert to an MLX array", [Replace(index, f"{mx}.array({context.text(index)})")], Applicability.UNSAFE
         )
+    if what == "a PyTorch tensor":
+        text = f"{mx}.array({context.text(index)}.numpy())"
+        return NodeFix("Convert to an MLX array", [Replace(index, text)], Applicability.UNSAFE)
     if what == "a slice bounded by an array":
         return NodeFix("Take the number out", [Insert(index, ".item()", after=True)], Applicability.UNSAFE)
     return None

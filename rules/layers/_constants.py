@@ -10,7 +10,9 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import ClassCode, ModuleCode
 from mlxlint.model.values import Array, Foreign, Function, Name, as_array
-from mlxlint.rule import Severity
+from mlxlint.rule import Applicability, NodeFix, Severity
+
+from ._modules import renamed
 
 # Arrays made with these follow a formula: nobody initialises weights so.
 _FORMULAS = frozenset(
@@ -101,3 +103,9 @@ def is_frozen(name: str, owner: ClassCode) -> bool:
         if isinstance(node, cst.FunctionDef) and node.name.value in ("trainable_parameters", "unfreeze", "parameters"):
             return True
     return False
+
+
+def hidden(name: str, owner: ClassCode, context: Context) -> NodeFix | None:
+    """An underscore keeps an attribute out of the parameters."""
+    edits = renamed(name, f"_{name}", owner, context)
+    return NodeFix("Keep it out of the parameters", edits, Applicability.UNSAFE) if edits else None

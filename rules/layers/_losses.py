@@ -7,8 +7,12 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.values import Array, Value, as_array, constant
+from mlxlint.rule import Applicability, Insert, NodeEdit, NodeFix, Replace
+
+from .._shared import with_keyword
 
 PREFIX = "mlx.nn.losses."
+_OPERATIONS = ("mlx.core.array.", "mlx.core.reshape", "mlx.core.flatten")
 # Position of `reduction` and its default.
 REDUCTIONS = {
     "binary_cross_entropy": (4, "mean"),
@@ -61,3 +65,33 @@ def index_of(array: Array | None) -> cst.Subscript | None:
     if array is not None and array.op == "mlx.core.array.__getitem__" and isinstance(array.node, cst.Subscript):
         return array.node
     return None
+
+
+def _is_pure(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression may be evaluated twice: it calls MLX's operations at most."""
+    calls = [part for part in context.walk(node) if isinstance(part, (cst.Call, cst.NamedExpr, cst.Await))]
+    return all(isinstance(call, cst.Call) and (context.callee(call) or "").startswith(_OPERATIONS) for call in calls)
+
+
+def leaving_out(call: cst.Call, ignored: str, stated: cst.Arg | None, context: Context) -> NodeFix | None:
+    """A ``cross_entropy`` that gives labels of a number no weight, and divides a mean by how many others there are.
+
+    Args:
+        stated: the argument that names the number, which MLX does not take.
+    """
+    arguments = ArgumentNodes(call)
+    targets, how = arguments.get(1, "targets"), arguments.keywords.get("reduction")
+    if targets is None or arguments.get(2, "weights") is not None or not _is_pure(targets.value, context):
+        return None
+    core, labels, mean = context.importing("mlx.core", "mx"), context.text(targets.value), reduction(call, context)
+    if core is None or (mean == "mean" and how is None) or mean is None:
+        return None
+    mx, imports = core
+    counted = f"{labels} != {ignored}"
+    edits: list[NodeEdit] = [*imports, Replace(targets.value, f"{mx}.where({counted}, {labels}, 0)")]
+    weights = f"weights={counted}"
+    edits.append(with_keyword(call, weights, context) if stated is None else Replace(stated, weights))
+    if mean == "mean" and how is not None:
+        total = f" / ({counted}).sum())"
+        edits += [Insert(call, "("), Replace(how.value, '"sum"'), Insert(call, total, after=True)]
+    return NodeFix("Give the ignored labels no weight", edits, Applicability.UNSAFE)

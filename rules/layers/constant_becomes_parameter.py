@@ -3,11 +3,11 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.code import ClassCode
 from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Scalar, Value
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
+from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, shown
 
 from ._constants import (
+    hidden,
     is_formula,
     is_frozen,
     is_index_name,
@@ -16,7 +16,7 @@ from ._constants import (
     made_by,
     severity_of_parameter,
 )
-from ._modules import Store, renamed, stored_on_self
+from ._modules import Store, stored_on_self
 
 
 class ConstantBecomesParameter(Rule):
@@ -89,7 +89,7 @@ class ConstantBecomesParameter(Rule):
             if surety is not None:
                 context.report(
                     self, node, because=[node.value], confidence=surety, severity=severity_of_parameter(context),
-                    attribute=f"self.{name}", fix=_hidden(name, owner, context),
+                    attribute=f"self.{name}", fix=hidden(name, owner, context),
                 )  # fmt: skip
 
     @staticmethod
@@ -104,11 +104,6 @@ class ConstantBecomesParameter(Rule):
             shown("mask" in public.trainable_parameters(), "the table is in trainable_parameters()"),
             shown(hidden.trainable_parameters() == {}, "an underscore keeps it out"),
         )
-
-
-def _hidden(name: str, owner: ClassCode, context: Context) -> NodeFix | None:
-    edits = renamed(name, f"_{name}", owner, context)
-    return NodeFix("Keep it out of the parameters", edits, Applicability.UNSAFE) if edits else None
 
 
 _INTEGERS = frozenset("bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())

@@ -6,9 +6,9 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Value, constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, shown
+from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, agrees, shown
 
-from ._losses import loss_name, reduction
+from ._losses import leaving_out, loss_name, reduction
 
 _MINUS_100 = re.compile(r"-\s*100\b")
 _GUARDS = frozenset({"where", "maximum", "clip", "abs", "select", "remainder"})
@@ -47,6 +47,9 @@ class IgnoredLabelsAsIndices(Rule):
     loss = (losses * keep).sum() / keep.sum()
     ```
 
+    ## Fix safety
+    Labels of -100 get no weight, and a mean is over the others. It is unsafe: whether there are such labels is a guess.
+
     ## References
     - [cross_entropy](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.cross_entropy.html)
     """
@@ -54,6 +57,7 @@ class IgnoredLabelsAsIndices(Rule):
     code = "MLX327"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     calls = frozenset({"cross_entropy", "nll_loss"})
     message = (
         "`{targets}` may hold ignored labels (-100): `nn.losses.{loss}` uses them as indices and averages over them"
@@ -67,7 +71,10 @@ class IgnoredLabelsAsIndices(Rule):
         if targets is None or (name == "cross_entropy" and context.argument(node, 2, "weights") is not None):
             return
         if _speaks_of_labels(targets, context) and not _is_guarded(targets, context):
-            context.report(self, node, because=[targets], confidence=LIKELY, targets=context.brief(targets), loss=name)
+            context.report(
+                self, node, because=[targets], confidence=LIKELY, targets=context.brief(targets), loss=name,
+                fix=leaving_out(node, "-100", None, context) if name == "cross_entropy" else None,
+            )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.code import ClassCode
 from mlxlint.model.values import CERTAIN, LIKELY, as_array
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, raises, shown
 from mlxlint.rules._operations import produced_by
 
-from ._constants import is_formula, is_frozen, is_index_name, is_weight_name, made_by, severity_of_parameter
+from ._constants import hidden, is_formula, is_frozen, is_index_name, is_weight_name, made_by, severity_of_parameter
 from ._modules import Store, stored_on_self
 
 
@@ -55,6 +56,9 @@ class IntegerParameter(Rule):
             return scores + self.table[self._index]
     ```
 
+    ## Fix safety
+    The attribute gets an underscore. It is unsafe: a checkpoint, or code that is not seen, may know it by its name.
+
     ## References
     - [Parameters of a module](https://ml-explore.github.io/mlx/build/html/python/nn.html#parameters)
     """
@@ -62,6 +66,7 @@ class IntegerParameter(Rule):
     code = "MLX305"
     kind = Kind.CRASH
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     message = "`{attribute}` is {what} in a public attribute: MLX treats it as a trainable parameter"
     targets = frozenset({cst.Attribute})
 
@@ -84,17 +89,17 @@ class IntegerParameter(Rule):
                 and node.value is not None
                 and is_formula(made_by(node.value, context))
             ):
-                self._report(node, name, "an array of indices", LIKELY, context)
+                self._report(node, name, "an array of indices", LIKELY, owner, context)
             elif array.dtype == "bool_":
-                self._report(node, name, "a boolean array", CERTAIN, context)
+                self._report(node, name, "a boolean array", CERTAIN, owner, context)
             elif array.dtype is not None and array.dtype.startswith(("int", "uint")):
-                self._report(node, name, "an integer array", CERTAIN, context)
+                self._report(node, name, "an integer array", CERTAIN, owner, context)
 
-    def _report(self, node: Store, name: str, what: str, confidence: int, context: Context) -> None:
+    def _report(self, node: Store, name: str, what: str, confidence: int, owner: ClassCode, context: Context) -> None:
         because = [node.value] if node.value is not None else []
         context.report(
             self, node, because=because, confidence=confidence, severity=severity_of_parameter(context),
-            attribute=f"self.{name}", what=what,
+            attribute=f"self.{name}", what=what, fix=hidden(name, owner, context),
         )  # fmt: skip
 
     @staticmethod

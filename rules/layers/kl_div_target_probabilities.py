@@ -3,7 +3,18 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 from ._losses import loss_name, produced_by
 
@@ -36,6 +47,9 @@ class KlDivTargetProbabilities(Rule):
     loss = nn.losses.kl_div_loss(nn.log_softmax(student, axis=-1), nn.log_softmax(teacher, axis=-1))
     ```
 
+    ## Fix safety
+    The logarithm is taken. It is unsafe: `nn.log_softmax` in the place of `mx.softmax` keeps small probabilities exact.
+
     ## References
     - [kl_div_loss](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.kl_div_loss.html)
     """
@@ -43,6 +57,7 @@ class KlDivTargetProbabilities(Rule):
     code = "MLX323"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    fixable = Fixable.ALWAYS
     calls = frozenset({"kl_div_loss"})
     message = (
         "`{argument}` holds probabilities: `nn.losses.kl_div_loss` takes log-probabilities for inputs and targets alike"
@@ -54,7 +69,10 @@ class KlDivTargetProbabilities(Rule):
         for index, name in enumerate(("inputs", "targets")):
             given = context.argument(node, index, name)
             if given is not None and produced_by(context.value(given), "softmax", "Softmax", "sigmoid"):
-                context.report(self, node, because=[given], argument=context.brief(given))
+                mx = context.alias("mlx.core")
+                text = f"{mx}.log({context.text(given)})"
+                fix = NodeFix("Take the logarithm", [Replace(given, text)], Applicability.UNSAFE) if mx else None
+                context.report(self, node, because=[given], argument=context.brief(given), fix=fix)
 
     @staticmethod
     def repro() -> Evidence:

@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Const, Scalar, Sequence, Value, constant, scalar_type
-from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, shown
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class PositionalArgumentOrder(Rule):
     layers = [nn.LSTM(16, 32), nn.LSTM(32, 32)]
     ```
 
+    ## Fix safety
+    An output padding is given by name. It is unsafe: a dilation may be meant.
+
     ## References
     - [ConvTranspose2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.ConvTranspose2d.html)
     - [LSTM](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.LSTM.html)
@@ -70,6 +73,7 @@ class PositionalArgumentOrder(Rule):
     code = "MLX348"
     kind = Kind.SILENT
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     calls = frozenset(_PLACES)
     message = "argument {place} of `nn.{layer}` is `{mlx}`; in PyTorch it is `{torch}`, which `{value}` looks like"
 
@@ -93,6 +97,7 @@ class PositionalArgumentOrder(Rule):
                     mlx=place.mlx,
                     torch=place.torch,
                     value=context.brief(argument),
+                    fix=_fix(place, given.positional[place.index :]),
                 )
 
     @staticmethod
@@ -116,3 +121,10 @@ def _fits(place: Place, text: str, value: Value) -> bool:
         return "dilat" not in text and all(number is None or number < 2 for number in known)
     kind = scalar_type(value) if isinstance(value, (Const, Scalar)) else None
     return kind in place.types
+
+
+def _fix(place: Place, given: list[cst.Arg]) -> NodeFix | None:
+    """Name the argument, where MLX takes it under its name and no other follows by position."""
+    if place.torch != "output_padding" or len(given) > 1:
+        return None
+    return NodeFix(f"Name it `{place.torch}`", [Insert(given[0], f"{place.torch}=")], Applicability.UNSAFE)

@@ -5,7 +5,20 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.values import LIKELY
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 from ._losses import loss_name, reduction
 
@@ -42,6 +55,9 @@ class WeightedMeanLoss(Rule):
     loss = nn.losses.cross_entropy(logits, targets, weights=weights, reduction="sum") / weights.sum()
     ```
 
+    ## Fix safety
+    The losses are added up and divided by the sum of the weights. It is unsafe: the mean over all may be meant.
+
     ## References
     - [cross_entropy](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.cross_entropy.html)
     """
@@ -49,6 +65,7 @@ class WeightedMeanLoss(Rule):
     code = "MLX326"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.SOMETIMES
     calls = frozenset({"cross_entropy"})
     message = (
         "the mean is over all targets, not over the weights `{weights}` as in PyTorch: sum, and divide by their sum"
@@ -59,7 +76,10 @@ class WeightedMeanLoss(Rule):
             return
         weights = context.argument(node, 2, "weights")
         if weights is not None and _counts_targets(weights, context):
-            context.report(self, node, because=[weights], confidence=LIKELY, weights=context.brief(weights))
+            context.report(
+                self, node, because=[weights], confidence=LIKELY, weights=context.brief(weights),
+                fix=_fix(node, weights, context),
+            )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:
@@ -93,3 +113,15 @@ def _counts_targets(node: cst.CSTNode | None, context: Context, depth: int = 6) 
     if op == "*" and isinstance(origin, cst.BinaryOperation):
         return any(_counts_targets(side, context, depth - 1) for side in tree.children(origin))
     return op in ("take", "not_equal")
+
+
+def _fix(node: cst.Call, weights: cst.BaseExpression, context: Context) -> NodeFix | None:
+    stated = context.arguments(node).keywords.get("reduction")
+    if stated is None or tree.dotted(weights) is None:
+        return None
+    edits: list[NodeEdit] = [
+        Insert(node, "("),
+        Replace(stated.value, '"sum"'),
+        Insert(node, f" / {context.text(weights)}.sum())", after=True),
+    ]
+    return NodeFix("Divide by the sum of the weights", edits, Applicability.UNSAFE)

@@ -72,9 +72,10 @@ class InPlaceResultAssigned(Rule):
         used = own or isinstance(parent, (cst.Assign, cst.Return, cst.Attribute, cst.Arg, cst.NamedExpr))
         if own if callee == _TRIM else used:
             fix = None
-            if isinstance(parent, cst.Assign) and own and len(parent.targets) == 1:
-                call = context.text(node)
-                fix = NodeFix("Leave the assignment out", [Replace(parent, call)], Applicability.SAFE)
+            if isinstance(parent, cst.Assign) and own:
+                others = [each.target for each in parent.targets if dotted(each.target) != dotted(subject)]
+                text = " = ".join(context.text(each) for each in (*others, node))
+                fix = NodeFix("Leave the assignment out", [Replace(parent, text)], Applicability.SAFE)
             context.report(
                 self, node, function=explain.short(callee).rpartition("mlx_lm.")[2], subject=context.brief(subject),
                 gives=_GIVES[callee] if callee == _TRIM else "`None`", fix=fix, repro={"name": callee},

@@ -5,7 +5,20 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.language_models import is_model
 from mlxlint.model.tree import dotted
-from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Confidence,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeEdit,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    agrees,
+    differs,
+)
 
 from ._caches import CachedGeneration, cached_generation, sources
 from ._generation import EVERY, NAMES
@@ -52,6 +65,9 @@ class PromptCacheShared(Rule):
         print(generate(model, tokenizer, ending, prompt_cache=copy.deepcopy(cache)))
     ```
 
+    ## Fix safety
+    Each pass is given a copy. It is unsafe: the passes may be turns of one conversation.
+
     ## References
     - [MLX-LM, prompt caches](https://github.com/ml-explore/mlx-lm#long-prompts-and-generations)
     """
@@ -59,6 +75,7 @@ class PromptCacheShared(Rule):
     code = "MLX707"
     kind = Kind.SILENT
     severity = Severity.WARNING
+    fixable = Fixable.ALWAYS
     calls = NAMES
     message = "each pass continues the last one: `{cache}` is changed in place; copy it with `copy.deepcopy`"
 
@@ -67,7 +84,8 @@ class PromptCacheShared(Rule):
         if found is None or not isinstance(found.loop, cst.For):
             return
         if _is_filled_before(found, context) and _is_one_of_many(found, context):
-            context.report(self, node, confidence=Confidence.LIKELY, cache=found.cache)
+            fix = _copied(node, context)
+            context.report(self, node, confidence=Confidence.LIKELY, cache=found.cache, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:
@@ -115,3 +133,12 @@ def _is_one_of_many(found: CachedGeneration, context: Context) -> bool:
     names = {node.value for node in parts if isinstance(node, cst.Name)}
     methods = {node.attr.value for node in parts if isinstance(node, cst.Attribute)}
     return bool(targets & names) and "apply_chat_template" not in methods
+
+
+def _copied(node: cst.Call, context: Context) -> NodeFix | None:
+    cache, copy = context.argument(node, None, "prompt_cache"), context.importing("copy.deepcopy")
+    if cache is None or copy is None:
+        return None
+    name, imports = copy
+    edits: list[NodeEdit] = [*imports, Replace(cache, f"{name}({context.text(cache)})")]
+    return NodeFix("Generate with a copy", edits, Applicability.UNSAFE)

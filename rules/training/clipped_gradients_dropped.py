@@ -58,7 +58,7 @@ class ClippedGradientsDropped(Rule):
     code = "MLX207"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    fixable = Fixable.SOMETIMES
+    fixable = Fixable.ALWAYS
     calls = frozenset({"clip_grad_norm"})
     message = "`clip_grad_norm` returns the clipped gradients{kept}: the gradients themselves are not clipped"
 
@@ -110,12 +110,14 @@ def _keep_both(node: cst.Call, context: Context) -> NodeFix | None:
 
 
 def _keep_gradients(place: cst.CSTNode, node: cst.Call, context: Context) -> NodeFix | None:
-    gradients = _gradients(node, context)
-    if (
-        gradients is None
-        or not isinstance(place, cst.Assign)
-        or not isinstance(place.targets[0].target, (cst.Tuple, cst.List))
-    ):
+    gradients, title = _gradients(node, context), "Keep the clipped gradients"
+    if gradients is None:
         return None
-    ignored = place.targets[0].target.elements[0].value
-    return NodeFix("Keep the clipped gradients", [Replace(ignored, context.text(gradients))], Applicability.UNSAFE)
+    if isinstance(place, cst.Assign) and isinstance(place.targets[0].target, (cst.Tuple, cst.List)):
+        ignored = place.targets[0].target.elements[0].value
+        return NodeFix(title, [Replace(ignored, context.text(gradients))], Applicability.UNSAFE)
+    assign = context.parent(place)
+    if isinstance(assign, cst.Assign) and len(assign.targets) == 1 and assign.value is place:
+        first = Insert(assign.targets[0].target, f"{context.text(gradients)}, ")
+        return NodeFix(title, [first, Replace(place, context.text(node))], Applicability.UNSAFE)
+    return None
