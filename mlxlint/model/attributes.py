@@ -89,7 +89,7 @@ class Attributes(Machine):
                 if found.code.is_property:
                     return self.call_function(found.code, Arguments((base,), {}))
                 return Function(found.code, base, found.confidence, found.node)
-            if isinstance(found, Partial) and isinstance(found.inner, Function) and found.inner.code.owner is not None:
+            if isinstance(found, Partial) and isinstance(found.inner, Function) and _is_unbound_method(found.inner):
                 bound = Function(found.inner.code, base, found.inner.confidence)
                 return Partial(found.transform, bound, found.args, found.keywords, found.confidence, found.node)
             return found
@@ -137,3 +137,8 @@ class Attributes(Machine):
                 return found
         outside = [n for n in base.code.ancestry()[1] if n.startswith(("mlx.", "torch."))]
         return Name(f"{outside[0]}.{name}") if outside else UNKNOWN
+
+
+def _is_unbound_method(function: Function) -> bool:
+    """Whether a function is a method that gets its object when it is looked up."""
+    return function.code.owner is not None and function.receiver is None and not function.code.is_static
