@@ -303,8 +303,8 @@ class Calls(Machine):
             found = found or layers.method(receiver, short, args, receiver)
             if found is not None:
                 return found
-            if receiver.type == "numpy.random.Generator":
-                return Foreign(foreign.NDARRAY)
+            if receiver.type == foreign.GENERATOR:
+                return produced(foreign.drawn(short, args), function.name, node)
             return UNKNOWN
         if short == "append" and isinstance(receiver, Sequence) and receiver.kind == "list" and node is not None:
             self._append(node, receiver, args.get(0), short)

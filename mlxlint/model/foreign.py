@@ -49,8 +49,8 @@ def numpy_function(name: str, args: Arguments) -> Value:
     """The result of ``numpy.NAME(...)``."""
     if name.startswith("random."):
         if name in ("random.default_rng", "random.RandomState", "random.Generator"):
-            return Instance("numpy.random.Generator")
-        return Foreign(NDARRAY)
+            return Instance(GENERATOR)
+        return drawn(name[7:], args)
     if name in _NUMPY_OBJECTS:
         return UNKNOWN
     if name in _NUMPY_BOOLS:
@@ -85,6 +85,28 @@ def numpy_function(name: str, args: Arguments) -> Value:
     if name == "flatnonzero":
         return Foreign(NDARRAY, "int64", (None,))
     return Foreign(NDARRAY, dtype)
+
+
+GENERATOR = "numpy.random.Generator"
+_SIZE_AT = {  # where functions that draw numbers take the shape
+    "standard_normal": 0, "random": 0, "random_sample": 0, "standard_exponential": 0, "exponential": 1, "poisson": 1,
+    "choice": 1, "normal": 2, "uniform": 2, "laplace": 2, "gamma": 2, "beta": 2, "binomial": 2, "integers": 2,
+    "randint": 2,
+}  # fmt: skip
+_INTEGER_DRAWS = frozenset({"integers", "randint", "poisson", "binomial"})
+
+
+def drawn(name: str, args: Arguments) -> Value:
+    """What a function of ``numpy.random``, or a generator's method, returns."""
+    if name in ("randn", "rand"):
+        sizes = None if args.starred else tuple(shapes.size(value) for value in args.positional)
+        return Foreign(NDARRAY, "float64", sizes) if sizes != () else Scalar("float")
+    if name not in _SIZE_AT:
+        return Foreign(NDARRAY)
+    size = args.get(_SIZE_AT[name], "size", default=NONE)
+    stated = args.has(None, "dtype") or name == "choice"
+    dtype = None if stated else "int64" if name in _INTEGER_DRAWS else "float64"
+    return Foreign(NDARRAY, dtype, shapes.of_values(size) if not isinstance(size, Const) or size.value else None)
 
 
 _UFUNCS = frozenset(

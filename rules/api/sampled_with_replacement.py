@@ -13,8 +13,7 @@ class SampledWithReplacement(Rule):
     """Several samples of one distribution, drawn with replacement
 
     ## What it does
-    Finds `mx.random.categorical(logits, num_samples=k)` with `k` other than 1. It is a note, and a warning in files
-    that speak of `multinomial`.
+    Finds `mx.random.categorical(logits, num_samples=k)` with `k` other than 1, in files that speak of `multinomial`.
 
     ## PyTorch and MLX
     `torch.multinomial(p, k)` draws without replacement unless told otherwise: `k` different indices. MLX always draws
@@ -26,7 +25,7 @@ class SampledWithReplacement(Rule):
     import mlx.core as mx
 
     logits = mx.zeros((10,))
-    chosen = mx.random.categorical(logits, num_samples=4)
+    chosen = mx.random.categorical(logits, num_samples=4)  # torch.multinomial(logits.exp(), 4)
     ```
 
     ## Use instead
@@ -48,14 +47,13 @@ class SampledWithReplacement(Rule):
     calls = frozenset({"categorical"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if context.callee(node) != CATEGORICAL:
+        if context.callee(node) != CATEGORICAL or "multinomial" not in context.module.text:
             return
         count = context.argument(node, None, "num_samples")
         number = None if count is None else constant(context.value(count), int)
         if count is None or number == 1:
             return
-        severity = Severity.WARNING if "multinomial" in context.module.text else Severity.INFO
-        context.report(self, node, severity=severity, count=number if number is not None else context.brief(count))
+        context.report(self, node, count=number if number is not None else context.brief(count))
 
     @staticmethod
     def repro() -> Evidence:

@@ -58,6 +58,8 @@ class HalfPrecisionWidened(Rule):
     kind = Kind.COST
     severity = Severity.INFO
     calls = frozenset(_NORMS.values())
+    yields_to = ("widened-matmul", "zero-dim-promotion")
+    yields_to = ("widened-matmul", "zero-dim-promotion")
     message = "`{wide}` is float32 and makes the result so: `{half}` is {dtype}"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
