@@ -23,7 +23,7 @@ from mlxlint.suppress import file_ignore, ignores
 if TYPE_CHECKING:
     from mlxlint.server.session import Server
 
-QUICK_FIX = types.CodeActionKind.QuickFix
+QUICK_FIX = types.CodeActionKind.QuickFix.value
 FIX_ALL = "source.fixAll.mlxlint"
 FIX_ALL_OF_NOTEBOOK = f"notebook.{FIX_ALL}"
 FIX_ALL_COMMAND, EXPLAIN, VERIFY = "mlxlint.fixAll", "mlxlint.explain", "mlxlint.verify"

@@ -54,7 +54,7 @@ async def _watch(server: Server) -> None:
     settings = capabilities and capabilities.did_change_configuration
     wanted = []
     if watched and watched.dynamic_registration:
-        watchers = [types.FileSystemWatcher(f"**/{name}") for name in (*SETTLING, "*.py", "*.ipynb")]
+        watchers = [types.FileSystemWatcher(f"**/{name}") for name in (*SETTLING, "*.toml", "*.py")]
         options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
         wanted.append(types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     if settings and settings.dynamic_registration:

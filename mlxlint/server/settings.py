@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mlxlint.config import FILE_NAMES, KEYS, ConfigError, Configuration, Settings, did_you_mean
@@ -89,22 +89,29 @@ class Folder:
         self.client = client
         self._configuration: Configuration | None = None
         self._stamps: dict[str, Stamp] = {}
+        self._named: set[str] = set()  # config files that the client or other config files name
+        self._config: str | None = None
+        if (config := client.configuration_file) is not None:
+            self._config = os.path.abspath(os.path.join(path or "", os.path.expanduser(config)))
+            self._named.add(self._config)
         self._good: dict[str, Settings] = {}
         self.problems: dict[str, Problem] = {}
 
     def settings(self, path: str | None) -> Settings:
         """The settings for a file. Where its config file cannot be used, the last good ones, and a problem."""
         folder = os.path.dirname(path) if path else self.path or os.getcwd()
-        stamp = tuple(_stamps(folder))
+        stamp = tuple(_stamps(folder, self._named))
         if self._stamps.setdefault(folder, stamp) != stamp:
             self._configuration, self._stamps = None, {folder: stamp}
         try:
             settings = self.configuration().settings(folder)
         except ConfigError as error:
-            at = error.path or self.client.configuration_file or os.path.join(folder, FILE_NAMES[-1])
+            at = error.path or self._config or os.path.join(folder, FILE_NAMES[-1])
+            self._named.add(at)
             self.problems[folder] = Problem(at, _row(at, str(error)), str(error))
             return self._good.get(folder) or Configuration(isolated=True).default
         self.problems.pop(folder, None)
+        self._named.update(os.path.abspath(layer.origin) for layer in settings.layers if layer.origin is not None)
         self._good[folder] = settings
         return settings
 
@@ -115,26 +122,21 @@ class Folder:
         ConfigError: when the client names a config file that cannot be used.
         """
         if self._configuration is None:
-            config = self.client.configuration_file
-            if config and self.path:
-                config = os.path.join(self.path, os.path.expanduser(config))
-            self._configuration = Configuration(self.client.options, config=config, base=self.path)
+            self._configuration = Configuration(self.client.options, config=self._config, base=self.path)
         return self._configuration
 
 
-def _stamps(folder: str) -> Iterator[tuple[str, int, int]]:
+def _stamps(folder: str, named: Iterable[str]) -> Iterator[tuple[str, int, int]]:
     """The times and sizes of all files that settings for a folder may come from."""
-    while True:
-        for name in SETTLING:
-            try:
-                found = os.stat(path := os.path.join(folder, name))
-            except OSError:
-                continue
-            yield path, found.st_mtime_ns, found.st_size
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return
-        folder = parent
+    folders = [folder]
+    while (parent := os.path.dirname(folders[-1])) != folders[-1]:
+        folders.append(parent)
+    for path in (*sorted(named), *(os.path.join(each, name) for each in folders for name in SETTLING)):
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        yield path, found.st_mtime_ns, found.st_size
 
 
 def _row(path: str, message: str) -> int:

@@ -53,7 +53,7 @@ async def check(server: Server) -> dict[str, int] | None:
                 server.work_done_progress.report(token, report)
     finally:
         if token is not None:
-            server.work_done_progress.end(token, types.WorkDoneProgressEnd(f"{found} found in {len(tasks)} files"))
+            server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=f"{found} found"))
     return {"files": len(tasks), "findings": found}
 
 
