@@ -112,13 +112,13 @@ def write(path: Path, snapshot: Mapping[str, Package]) -> None:
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
 
 
-def unpacked(name: str, cache: Path) -> Path:
-    """The folder of a package's wheel, downloaded when it is not there.
+def unpacked(name: str, cache: Path, version: str | None = None) -> Path:
+    """The folder of a package's wheel, downloaded when it is not there; by default of the version in the snapshot.
 
     Raises:
         SystemExit: when it cannot be downloaded.
     """
-    version = VERSIONS[name]
+    version = version or VERSIONS[name]
     folder = cache / f"{name}-{version}"
     if not folder.exists():
         wheels = cache / "wheels"
