@@ -59,7 +59,6 @@ class HalfPrecisionWidened(Rule):
     severity = Severity.INFO
     calls = frozenset(_NORMS.values())
     yields_to = ("widened-matmul", "zero-dim-promotion")
-    yields_to = ("widened-matmul", "zero-dim-promotion")
     message = "`{wide}` is float32 and makes the result so: `{half}` is {dtype}"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
