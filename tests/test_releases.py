@@ -233,6 +233,11 @@ def test_changes_between_all_neighbours(package: str) -> None:
         assert changes(package, after, after).is_empty
 
 
+def test_names_that_were_never_published_are_said_so(releases: Releases) -> None:
+    assert changes("mlx", "0.31.2", "0.32.0").unpublished == ("0.32.0",)
+    assert "names of 0.32.0 were never published" in releases("--from", "0.31.2", "--to", "0.32.0")
+
+
 def test_only_the_outermost_name_is_told() -> None:
     added = changes("mlx-lm", "0.31.3", "0.32.2").added
     assert "mlx_lm.cli_ui" in added

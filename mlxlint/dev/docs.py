@@ -10,6 +10,8 @@ import inspect
 import json
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,11 @@ import click
 
 from mlxlint.cli import cli
 from mlxlint.config import KEYS
-from mlxlint.dev.evidence_tables import cell, code, device_differences, evidence_table, runs_table, table
+from mlxlint.dev.evidence_tables import PACKAGES, cell, code, device_differences, evidence_table, runs_table, table
 from mlxlint.evidence import package_of
 from mlxlint.families import Family, families
 from mlxlint.registry import rules
+from mlxlint.releases.changes import Changes, Turn, changes, known
 from mlxlint.rule import Rule
 from mlxlint.verify import mlx_lm_surface, mlx_surface
 
@@ -46,6 +49,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+@cache
 def pages() -> dict[str, str]:
     """Path below docs/ -> Markdown."""
     generated = {
@@ -53,6 +57,7 @@ def pages() -> dict[str, str]:
         "evidence.md": evidence(),
         "settings.md": settings(),
         "command-line.md": command_line(),
+        **{f"changes/{package}.md": changes_page(package) for package in PACKAGES},
     }
     return generated | {page_of(rule): rule_page(rule) for rule in rules().values()}
 
@@ -131,6 +136,52 @@ def evidence() -> str:
         *(f"### {check.name}\n\n{check.statement}\n\n{evidence_table(check.name, check.package)}" for check in checks),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def changes_page(package: str) -> str:
+    """What changed from each release to the next, newest first."""
+    parts = [
+        f"# Changes in {PACKAGES[package]}",
+        f"What each release of {PACKAGES[package]} added, removed or changed, read from its type stubs and sources; "
+        "and which rules and checks of its surface begin or cease to hold, by [recorded runs](../evidence.md). "
+        "`mlxlint releases --from A --to B` tells the same of any two releases.",
+    ]
+    releases = known(package)
+    for before, after in reversed(list(pairwise(releases))):
+        parts += [f"## {after} {{#{anchor_of(after)}}}", *changes_between(changes(package, before, after))]
+    return "\n\n".join(parts) + "\n"
+
+
+def anchor_of(version: str) -> str:
+    return "v" + version.replace(".", "-")
+
+
+def changes_between(found: Changes) -> Iterator[str]:
+    states = {"begins": "Begin to hold", "ceases": "Cease to hold", "first run": "Hold, and could not be run before"}
+    for state, words in states.items():
+        turns = [turn for turn in (*found.rules, *found.checks) if turn.state == state]
+        if turns:
+            yield f"**{words}** (run on {' and '.join(filter(None, found.evidence))})"
+            yield "\n".join(map(turn_line, turns))
+    for words, names in (("Added", found.added), ("Removed", found.removed), ("Deprecated", found.deprecated)):
+        if names:
+            yield f"**{words}**: {', '.join(code(name) for name in names)}"
+    if found.signatures:
+        yield "**Other parameters**: " + ", ".join(
+            code(f"{one.name}({', '.join((*map('+{}'.format, one.added), *map('-{}'.format, one.removed)))})")
+            for one in found.signatures
+        )
+    if found.after in found.unpublished:
+        yield f"The names of {found.after} were never published: what it added is told of the release after."
+    elif found.is_empty:
+        yield f"Nothing that is on record since {found.before}."
+
+
+def turn_line(turn: Turn) -> str:
+    rule = rules().get(turn.key)
+    name = f"[{rule.name}](../rules/{rule.name}.md)" if rule else f"[{turn.key}](../evidence.md#{turn.key})"
+    statement = rule.summary() if rule else turn.statement
+    return f"- {name}: {statement}<br>before: {code(turn.before)}<br>now: {code(turn.after)}"
 
 
 def reproduction(rule: Rule) -> str:

@@ -11,7 +11,7 @@ import ast
 import builtins
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -276,16 +276,21 @@ def versions(package: str) -> tuple[str, ...]:
 
 
 @cache
-def definitions(package: str, release: str) -> frozenset[str]:
+def definitions(package: str, release: str) -> Mapping[str, Run]:
     """The public names of a release, each where it is defined: what a module merely imports is left out."""
-    found = set()
+    found = {}
     for surface in map(_surface, _FILES_OF[package]):
         for scope, member in surface.names():
             name = f"{scope}.{member}"
-            run = surface.run_at(scope, member, release)
-            if run is not None and run.kind != "alias" and "._" not in name:
-                found.add(name)
-    return frozenset(found)
+            run = None if "._" in name else surface.run_at(scope, member, release)
+            if run is not None and run.kind != "alias":
+                found[name] = run
+    return found
+
+
+def unpublished(package: str) -> frozenset[str]:
+    """The releases whose names, or some of them, are taken to be those of the release before."""
+    return frozenset[str]().union(*(_surface(file).history.unknown for file in _FILES_OF[package]))
 
 
 def deprecations(package: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,6 +56,7 @@ class Changes:
     rules: tuple[Turn, ...]
     checks: tuple[Turn, ...]
     evidence: tuple[str | None, str | None]  # the releases whose runs speak for the two
+    unpublished: tuple[str, ...]  # of the two, those whose names are taken to be those of the release before
 
     @property
     def is_empty(self) -> bool:
@@ -91,22 +92,23 @@ def changes(package: str, before: str, after: str) -> Changes:
     old, new = api.definitions(package, before), api.definitions(package, after)
     return Changes(
         package, before, after,
-        added=_outermost(new - old),
-        removed=_outermost(old - new),
-        deprecated=_deprecated(package, new - old),
-        signatures=tuple(_signatures(old & new, before, after)),
+        added=_outermost(new.keys() - old.keys()),
+        removed=_outermost(old.keys() - new.keys()),
+        deprecated=_deprecated(package, new.keys() - old.keys()),
+        signatures=tuple(_signatures(old, new)),
         rules=tuple(_turns(_rules(), package, before, after)),
         checks=tuple(_turns(_checks(package), package, before, after)),
         evidence=(_speaking(package, before), _speaking(package, after)),
+        unpublished=tuple(release for release in (before, after) if release in api.unpublished(package)),
     )  # fmt: skip
 
 
-def _outermost(names: frozenset[str]) -> tuple[str, ...]:
+def _outermost(names: Set[str]) -> tuple[str, ...]:
     """Names in order, without the members of a class or module that is among them."""
     return tuple(sorted(name for name in names if name.rpartition(".")[0] not in names))
 
 
-def _deprecated(package: str, added: frozenset[str]) -> tuple[str, ...]:
+def _deprecated(package: str, added: Set[str]) -> tuple[str, ...]:
     """Names deprecated since the first release that has their replacement: that is when MLX deprecates."""
     return tuple(
         f"{name}: {message}"
@@ -115,20 +117,20 @@ def _deprecated(package: str, added: frozenset[str]) -> tuple[str, ...]:
     )
 
 
-def _signatures(names: frozenset[str], before: str, after: str) -> Iterator[Signature]:
-    for name in sorted(names):
-        old, new = _parameters(name, before), _parameters(name, after)
-        if old and new and old != new:
-            yield Signature(name, tuple(sorted(new - old)), tuple(sorted(old - new)))
+def _signatures(old: Mapping[str, api.Run], new: Mapping[str, api.Run]) -> Iterator[Signature]:
+    for name in sorted(old.keys() & new.keys()):
+        if old[name].texts != new[name].texts:
+            before, after = _parameters(old[name]), _parameters(new[name])
+            if before and after and before != after:
+                yield Signature(name, tuple(sorted(after - before)), tuple(sorted(before - after)))
 
 
-def _parameters(name: str, release: str) -> frozenset[str]:
-    entry = api.lookup(name, release)
-    if entry is None or entry.name != name or entry.kind == "class":  # a class has its constructor's, told once there
-        return frozenset()
+def _parameters(run: api.Run) -> frozenset[str]:
+    """The names of a function's parameters; a class has its constructor's, told once there."""
+    signatures = () if run.kind == "class" else map(api.signature, run.texts)
     return frozenset(
         parameter.name
-        for signature in entry.signatures
+        for signature in signatures
         for parameter in signature.parameters
         if not parameter.name.startswith("_")
     )
@@ -161,11 +163,19 @@ _STATES = {
 
 def _seen(key: str, release: str) -> tuple[str | None, str]:
     """The status and text of the newest run on a release or before it; one that confirms speaks for all its devices."""
-    runs = evidence.by_release(key)
-    newest = [version for version in runs if evidence.release(version) <= evidence.release(release)][-1:]
+    wanted = evidence.release(release)
+    return next((seen for version, seen in _settled(key) if version <= wanted), (None, ""))
+
+
+@cache
+def _settled(key: str) -> tuple[tuple[tuple[int, ...], tuple[str, str]], ...]:
+    """Each release that was run, newest first, with what it showed."""
     order = ("confirmed", "refuted", "inconclusive")
-    seen = sorted((one for version in newest for one in runs[version]), key=lambda one: order.index(one.status))
-    return (seen[0].status, seen[0].text) if seen else (None, "")
+    found = []
+    for version, runs in reversed(evidence.by_release(key).items()):
+        one = min(runs, key=lambda seen: order.index(seen.status))
+        found.append((evidence.release(version), (one.status, one.text)))
+    return tuple(found)
 
 
 @cache

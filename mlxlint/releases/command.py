@@ -181,6 +181,8 @@ def _told(found: Changes) -> Iterator[str]:
             yield from _section(f"{kind} that {words}", [_turn(turn, found) for turn in of_state])
     if found.is_empty:
         yield "nothing that is on record"
+    for release in found.unpublished:
+        yield f"\nThe names of {release} were never published: they are taken to be those of the release before."
     ran = [release or "no release" for release in found.evidence]
     yield f"\nRules and checks: by runs on {ran[0]} and {ran[1]}."
 
