@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 import libcst as cst
@@ -11,6 +13,10 @@ from mlxlint.model.values import LIKELY, UNKNOWN, Array, Class, Const, Function,
 
 Env = dict[str, Value]
 MAX_ALTERNATIVES = 8
+_IMPORTED = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+_OF_ARRAYS = frozenset(
+    "numpy torch torchvision torchaudio jax tensorflow cupy pandas scipy cv2 PIL h5py tinygrad".split()
+)
 
 
 class ModuleCode:
@@ -29,6 +35,12 @@ class ModuleCode:
         self.executed = False
         self.complete = False  # executed to its end
         self.analysed = False
+
+    @cached_property
+    def has_arrays_of_mlx_alone(self) -> bool:
+        """Whether MLX is imported somewhere in the file, and no other library with arrays."""
+        imported = set(_IMPORTED.findall(self.text))
+        return "mlx" in imported and not imported & _OF_ARRAYS
 
     @property
     def package(self) -> str:
@@ -58,6 +70,7 @@ class FunctionCode:
         self.running = 0
         self.surveyed = False
         self.stated: dict[cst.Annotation, Value] = {}
+        self.used: Env = {}  # parameter -> what its uses say of it
         self.recorded: Env | None = None  # the parameters with which the values on record were computed
         self.is_generator = False  # known once its body has been run
 

@@ -22,6 +22,13 @@ from mlxlint.model.values import (
 _ALIASES = {"mlx.core.": "mx.", "mlx.nn.": "nn.", "mlx.optimizers.": "optim.", "numpy.": "np."}
 
 
+_SAID_BY_USE = {
+    "default": "an array stands in for it where it is None",
+    "indexed": "indexed as only arrays are",
+    "given": "given to a function that takes only arrays",
+}
+
+
 def short(name: str) -> str:
     """A qualified name as people write it: ``mx.softmax``, ``nn.Linear``."""
     name = name.removesuffix(".__call__")
@@ -77,6 +84,8 @@ def origin(value: Value) -> str | None:
         return None
     if op == "parameter":
         return "by convention a layer's input"
+    if op in _SAID_BY_USE:
+        return _SAID_BY_USE[op]
     if op == "annotation":
         return "annotated so"
     if op == "iteration":

@@ -9,7 +9,9 @@ import libcst as cst
 
 from mlxlint.model import folding, foreign, ops, shapes
 from mlxlint.model.arguments import Arguments
-from mlxlint.model.machine import Machine, produced
+from mlxlint.model.machine import produced
+from mlxlint.model.narrowing import given_instead, none_tested
+from mlxlint.model.uses import Uses
 from mlxlint.model.values import (
     LIKELY,
     NEVER,
@@ -49,7 +51,7 @@ OPERATORS: dict[type, str] = {
 _CONSTANTS = {"None": NONE, "True": Const(True), "False": Const(False)}
 
 
-class Expressions(Machine):
+class Expressions(Uses):
     """Evaluates expressions: one ``on_*`` method for each LibCST class."""
 
     def eval(self, node: cst.CSTNode) -> Value:
@@ -209,7 +211,7 @@ class Expressions(Machine):
             return UNKNOWN
         if isinstance(function, Name) and function.name == "builtins.super":
             return self._super()
-        return self.call(function, Arguments(tuple(positional), keywords, starred), node)
+        return self.call(function, self.given(node, function, Arguments(tuple(positional), keywords, starred)), node)
 
     def _super(self) -> Value:
         owner = self.frame.owner
@@ -232,6 +234,7 @@ class Expressions(Machine):
             and parts[0].items is not None
         ):
             parts = list(parts[0].items)
+        base = base if base is not UNKNOWN else self.indexed(node, parts)
         results = [
             self._subscript(m, parts, node) for m in members(base) if not (isinstance(m, Const) and m.value is None)
         ]
@@ -385,6 +388,14 @@ class Expressions(Machine):
         self.narrow(node.test, False)
         orelse = self.eval(node.orelse)
         self.frame.env = outer
+        if body is UNKNOWN and isinstance(node.body, cst.Name) and none_tested(node.test, cst.IsNot) == node.body.value:
+            body = given_instead(orelse)
+        elif (
+            orelse is UNKNOWN
+            and isinstance(node.orelse, cst.Name)
+            and none_tested(node.test, cst.Is) == node.orelse.value
+        ):
+            orelse = given_instead(body)
         return join(body, orelse)
 
     def on_NamedExpr(self, node: cst.NamedExpr) -> Value:

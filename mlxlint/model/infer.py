@@ -91,8 +91,11 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         code.recorded = dict(parameters)
         # Run for its callers' arguments one by one, it has shown what it passes on; their join would mix them.
         self.seeing = not code.returns
+        used = len(code.used)
         try:
             self.activate(code, parameters, recording=True)
+            if len(code.used) > used:  # read again, with what the uses say of the parameters
+                self.activate(code, self.generic_parameters(code), recording=True)
         finally:
             self.seeing = True
 
@@ -137,6 +140,10 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         return Instance(code.owner.qualified, code.owner)
 
     def _parameter(self, code: FunctionCode, param: cst.Param) -> Value:
+        value = self._stated_parameter(code, param)
+        return code.used.get(param.name.value, UNKNOWN) if value is UNKNOWN else value
+
+    def _stated_parameter(self, code: FunctionCode, param: cst.Param) -> Value:
         name = param.name.value
         seen = code.seen.get(name, UNKNOWN)
         if param.annotation is not None:
@@ -156,7 +163,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         if seen is not UNKNOWN:
             return seen
         if (
-            code.name == "__call__"
+            code.name in ("__call__", "forward")
             and code.owner is not None
             and code.owner.is_mlx_module
             and not NOT_ARRAYS.search(name)

@@ -10,6 +10,7 @@ from mlxlint.model.annotations import instance_of
 from mlxlint.model.machine import Machine
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import (
+    LIKELY,
     NEVER,
     UNKNOWN,
     Array,
@@ -96,6 +97,25 @@ class Narrowing(Machine):
                 self.frame.env[path] = join_all(kept)
         elif current is not None and not keep(current) and current is not UNKNOWN:
             self.frame.env[path] = NEVER
+
+
+def none_tested(test: cst.BaseExpression, operator: type[cst.BaseCompOp]) -> str | None:
+    """The name in ``name is None`` (``operator`` Is) or ``name is not None`` (IsNot)."""
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1 and isinstance(test.left, cst.Name):
+        comparison = test.comparisons[0]
+        comparator = comparison.comparator
+        if (
+            isinstance(comparison.operator, operator)
+            and isinstance(comparator, cst.Name)
+            and comparator.value == "None"
+        ):
+            return test.left.value
+    return None
+
+
+def given_instead(default: Value) -> Value:
+    """What is not known of a name that gets this value when it is None: by convention, what is given is of its kind."""
+    return Array(op="default", confidence=LIKELY) if isinstance(default, Array) else UNKNOWN
 
 
 def _is_instance(value: Value, cls: Value) -> bool:

@@ -12,6 +12,7 @@ from mlxlint.model.calls import TRANSPARENT, WRAPPERS
 from mlxlint.model.code import ClassCode, Env, FunctionCode
 from mlxlint.model.expressions import OPERATORS
 from mlxlint.model.machine import Frame, Machine, produced
+from mlxlint.model.narrowing import given_instead, none_tested
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import NONE, UNKNOWN, Class, Const, Function, Instance, Name, Partial, Sequence, Value, join
 
@@ -182,6 +183,8 @@ class Statements(Machine):
         if node.orelse is not None:
             frame.values[node.orelse] = UNKNOWN
             ended_else = self.run_If(node.orelse) if isinstance(node.orelse, cst.If) else self.suite(node.orelse.body)
+        elif (name := none_tested(node.test, cst.Is)) is not None and frame.env.get(name) is UNKNOWN:
+            frame.env[name] = given_instead(then_env.get(name, UNKNOWN))
         self._merge([*([] if ended_then else [then_env]), *([] if ended_else else [frame.env])], before)
         return ended_then and ended_else
 

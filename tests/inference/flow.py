@@ -186,3 +186,29 @@ def impossible(x: mx.array, flag):
         x = mx.array(x)
     x  #: array
     return y
+
+
+def defaulted(mask=None, other=None):
+    if mask is None:
+        mask = mx.ones((2, 3))
+    mask  #: array
+    picked = other if other is not None else mx.zeros((2,))
+    picked  #: array
+    return mask
+
+
+def reshaped(x, sizes):
+    x  #: array
+    sizes  #: unknown
+    return mx.reshape(x, sizes)
+
+
+def rebound(x):
+    x  #: unknown
+    x = read(x)
+    return mx.reshape(x, (2, 3))
+
+
+def indexed_beside_numpy(x):
+    x  #: unknown
+    return x[..., 0]

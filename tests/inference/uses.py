@@ -1,0 +1,11 @@
+import mlx.core as mx
+
+
+def indexed(x, frame, table):
+    x  #: array
+    x[:, 0]  #: array
+    frame  #: array
+    frame[..., None]
+    table  #: unknown
+    table["a", 0]
+    return x[1:]
