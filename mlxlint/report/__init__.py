@@ -11,7 +11,7 @@ from typing import TextIO
 from mlxlint.rule import Finding, Rule
 from mlxlint.source import Source
 
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "html")
 STATISTICS_FORMATS = ("text", "concise", "json")
 
 

@@ -76,7 +76,7 @@ def excerpt(finding: Finding, source: Source, before: int, width: int) -> Excerp
         end_column = len(source.line(last_row + before)) + 1
     room = max(width - len(str(last_row)) - 5, 20)
     rows, labels = [], []
-    for row in _shown_rows(start.row, last_row):
+    for row in shown_rows(start.row, last_row):
         if row is None:
             rows.append(Clip(ELLIPSIS, 0, 0))
             labels.append("")
@@ -89,7 +89,7 @@ def excerpt(finding: Finding, source: Source, before: int, width: int) -> Excerp
     return Excerpt(rows, labels, finding.severity.value)
 
 
-def _shown_rows(first: int, last: int) -> Iterator[int | None]:
+def shown_rows(first: int, last: int) -> Iterator[int | None]:
     """The rows from first to last, the middle of many left out as None."""
     if last - first <= HEAD + TAIL:
         yield from range(first, last + 1)
