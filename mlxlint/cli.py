@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from mlxlint.rule import Applicability, Rule, Verification
     from mlxlint.run import Advance, Result, Texts
 
-FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit")
+FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "html")
 DEVICES = ("auto", "metal", "cuda", "cpu")
 SEVERITIES = ("error", "warning", "info")
 CONFIDENCES = ("certain", "likely", "possible")
 COMMANDS_ELSEWHERE = {
+    "audit": "mlxlint.audit.command:audit_command",
     "probe": "mlxlint.verify.command:probe_command",
     "releases": "mlxlint.releases.command:releases_command",
     "server": "mlxlint.server.command:server_command",
@@ -91,7 +92,7 @@ def main() -> NoReturn:
     try:
         code = cli.main(prog_name="mlxlint", standalone_mode=False)
     except click.ClickException as error:
-        _say("error", error.format_message())
+        say("error", error.format_message())
         code = FAILURE
     except click.Abort:
         _end_as_interrupted()
@@ -99,7 +100,7 @@ def main() -> NoReturn:
         import traceback
 
         traceback.print_exc()
-        _say("error", "internal error, please report it: https://github.com/mlxlint/mlxlint/issues")
+        say("error", "internal error, please report it: https://github.com/mlxlint/mlxlint/issues")
         code = FAILURE
     sys.exit(code)
 
@@ -112,12 +113,12 @@ def _end_as_interrupted() -> NoReturn:
     sys.exit(130)
 
 
-def _say(kind: str, text: str) -> None:
+def say(kind: str, text: str) -> None:
     """One line on stderr."""
     click.echo(f"mlxlint: {kind}: {' '.join(text.split())}", err=True)
 
 
-def _emit(write: Callable[[TextIO], object]) -> None:
+def emit(write: Callable[[TextIO], object]) -> None:
     """Write to stdout. When its reader has seen enough, the rest goes nowhere, and that is no failure."""
     try:
         write(sys.stdout)
@@ -127,7 +128,7 @@ def _emit(write: Callable[[TextIO], object]) -> None:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
     """Turns what users can cause into one line and exit code 2."""
     from mlxlint.baseline import BaselineError
     from mlxlint.config import ConfigError
@@ -185,7 +186,7 @@ def _verifying() -> Iterator[None]:
 @click.option("--show-settings", is_flag=True, help="Show the settings the paths are checked with.")
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Check files and folders (default: the working folder); `-` is stdin."""
-    with _failures():
+    with failures():
         paths = paths or (("-",) if options["stdin_filename"] else (".",))
         _refuse_conflicts(paths, options)
         return _Check(paths, options).run()
@@ -251,11 +252,11 @@ class _Check:
 
         begun = time.monotonic()
         if self.options["show_settings"]:
-            _emit(lambda out: click.echo(self.settings.describe(), out))
+            emit(lambda out: click.echo(self.settings.describe(), out))
             return self._code()
         if self.options["show_files"]:
             names = [file.shown for file in self._found().files]
-            _emit(lambda out: out.writelines(f"{name}\n" for name in names))
+            emit(lambda out: out.writelines(f"{name}\n" for name in names))
             return self._code()
         result, texts = self._check_stdin() if self.stdin else self._check_files()
         if self.options["add_ignores"]:
@@ -296,13 +297,13 @@ class _Check:
         found = collect(self.paths, self.configuration)
         self.problems |= dict.fromkeys(found.problems)
         if not found.files and not self.problems:
-            _say("warning", f"no Python files found: {', '.join(self.paths)}")
+            say("warning", f"no Python files found: {', '.join(self.paths)}")
         return found
 
     def _check_files(self) -> tuple[Result, Texts]:
         from mlxlint import run
 
-        with _progress() as advance:
+        with progress() as advance:
             files, jobs = self._found().files, self.settings.value("jobs")
             result = run.check(
                 files, jobs=jobs, advance=advance, fixes=self._fixes(),
@@ -340,20 +341,20 @@ class _Check:
 
     def _note_fixes_given_up(self, result: Result) -> None:
         if self.options["unsafe_fixes"] and self._fixes() is None:
-            _say("note", "--unsafe-fixes does nothing without --fix or --diff")
+            say("note", "--unsafe-fixes does nothing without --fix or --diff")
         for path, fixed in result.fixed.items():
             if fixed.broken:
-                _say("warning", f"{path}: fixes that would break the file were not made: {', '.join(fixed.broken)}")
+                say("warning", f"{path}: fixes that would break the file were not made: {', '.join(fixed.broken)}")
             if not fixed.stable:
-                _say("warning", f"{path}: there was more to fix after the last pass")
+                say("warning", f"{path}: there was more to fix after the last pass")
 
     def _show_diffs(self, result: Result, texts: Texts) -> int:
         from mlxlint.fix import diff
 
         count = sum(len(fixed.fixed) for fixed in result.fixed.values())
         diffs = [diff(path, texts.text(path) or "", fixed.source.text) for path, fixed in result.fixed.items()]
-        _emit(lambda out: out.writelines(diffs))
-        _say("note", f"would fix {count} finding{'s' * (count != 1)}")
+        emit(lambda out: out.writelines(diffs))
+        say("note", f"would fix {count} finding{'s' * (count != 1)}")
         changes = any(diffs) and not self.options["exit_zero"]
         return self._code() or (FINDINGS if changes else CLEAN)
 
@@ -376,7 +377,7 @@ class _Check:
             count += len(fixed.fixed)
         if self.stdin:
             data = texts.data(self._stdin_name)
-            _emit(lambda out: out.buffer.write(data))
+            emit(lambda out: out.buffer.write(data))
         return count
 
     def _add_ignores(self, result: Result, texts: Texts) -> None:
@@ -395,7 +396,7 @@ class _Check:
                 count += len(findings)
             except OSError as error:
                 self.problems[problem(path, error)] = None
-        _say("note", f"suppressed {count} finding{'s' * (count != 1)}")
+        say("note", f"suppressed {count} finding{'s' * (count != 1)}")
 
     def _write_baseline(self, path: str, result: Result, texts: Texts) -> None:
         from mlxlint.baseline import Baseline
@@ -404,7 +405,7 @@ class _Check:
         baseline.record(result.findings, texts.line)
         baseline.write()
         count = baseline.entries.total()
-        _say("note", f"recorded {count} finding{'s' * (count != 1)} in {path}")
+        say("note", f"recorded {count} finding{'s' * (count != 1)} in {path}")
 
     def _leave_out_baselined(self, result: Result, texts: Texts) -> None:
         from mlxlint.baseline import Baseline
@@ -415,7 +416,7 @@ class _Check:
         baseline = Baseline.read(path)
         result.findings, left = baseline.filter(result.findings, texts.line)
         if stale := baseline.stale(left, result.checked, self.settings.codes):
-            _say("note", f"{stale} finding{'s' * (stale != 1)} on record in {path} no longer found: write it anew")
+            say("note", f"{stale} finding{'s' * (stale != 1)} on record in {path} no longer found: write it anew")
 
     def _verify(self, result: Result) -> None:
         if not self.settings.value("verify") or not result.findings:
@@ -443,20 +444,20 @@ class _Check:
             elapsed=elapsed, baselined=baselined, fixed=fixed, rules=registry.rules(),
         )  # fmt: skip
         if fixed and format != "text":
-            _say("note", f"fixed {fixed} finding{'s' * (fixed != 1)}")
+            say("note", f"fixed {fixed} finding{'s' * (fixed != 1)}")
         try:
             if path := self.options["output_file"]:
-                _write_report(path, lambda out: report.write(format, result.findings, context, out))
+                write_report(path, lambda out: report.write(format, result.findings, context, out))
             elif self.stdin and self.options["fix"]:  # stdout has the fixed text
                 report.write(format, result.findings, context, sys.stderr)
             else:
-                _emit(lambda out: report.write(format, result.findings, context, out))
+                emit(lambda out: report.write(format, result.findings, context, out))
         except ValueError as error:
             raise Failure(str(error)) from None
 
     def _code(self, result: Result | None = None) -> int:
         for problem in self.problems:
-            _say("error", problem)
+            say("error", problem)
         findings = result.findings if result else []
         if self.problems or any(finding.code == INTERNAL_ERROR for finding in findings):
             return FAILURE
@@ -464,7 +465,7 @@ class _Check:
         return FINDINGS if failing and not self.options["exit_zero"] else CLEAN
 
 
-def _write_report(path: str, write: Callable[[TextIO], None]) -> None:
+def write_report(path: str, write: Callable[[TextIO], None]) -> None:
     import io
 
     from mlxlint.files import problem, write_whole
@@ -479,7 +480,7 @@ def _write_report(path: str, write: Callable[[TextIO], None]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Advance | None]:
+def progress() -> Iterator[Advance | None]:
     """A bar on stderr for a long run, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
@@ -529,9 +530,9 @@ def _cache_folder() -> str:
 @cache.command("dir")
 def cache_dir() -> int:
     """Show where they are."""
-    with _failures():
+    with failures():
         folder = _cache_folder()
-    _emit(lambda out: click.echo(folder, out))
+    emit(lambda out: click.echo(folder, out))
     return CLEAN
 
 
@@ -541,13 +542,13 @@ def cache_clean() -> int:
     from mlxlint.cache import clean
     from mlxlint.files import problem
 
-    with _failures():
+    with failures():
         folder = _cache_folder()
     try:
         removed = clean(folder)
     except OSError as error:
         raise Failure(problem(folder, error)) from None
-    _say("note", f"removed {folder}" if removed else f"nothing to remove in {folder}")
+    say("note", f"removed {folder}" if removed else f"nothing to remove in {folder}")
     return CLEAN
 
 
@@ -563,7 +564,7 @@ def cache_clean() -> int:
 @click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where to run it.")
 def rule(rule: str | None, every: bool, output_format: str, repro: bool, run: bool, device: str) -> int:
     """Explain a rule, given by code or name; without one, list them all."""
-    with _failures():
+    with failures():
         if rule and every:
             raise click.UsageError("RULE and --all exclude each other")
         if run and not repro:
@@ -597,12 +598,12 @@ def _explain(rules: Sequence[Rule], output_format: str, *, brief: bool) -> None:
         import json
 
         described = [_described(rule) for rule in rules]
-        _emit(lambda out: click.echo(json.dumps(described[0] if len(rules) == 1 else described, indent=2), out))
+        emit(lambda out: click.echo(json.dumps(described[0] if len(rules) == 1 else described, indent=2), out))
     elif brief:
-        _emit(lambda out: out.writelines(f"{rule.code}  {rule.name}: {rule.summary()}\n" for rule in rules))
+        emit(lambda out: out.writelines(f"{rule.code}  {rule.name}: {rule.summary()}\n" for rule in rules))
     else:
         text = "\n\n".join(map(_page, rules))
-        _emit(lambda out: _write_markdown(text, out))
+        emit(lambda out: _write_markdown(text, out))
 
 
 def _described(rule: Rule) -> dict[str, object]:
@@ -644,14 +645,14 @@ def _show_reproduction(rule: Rule, run: bool, device: str) -> int:
     if rule.repro is None:
         raise Failure(f"{rule.code} ({rule.name}) has no reproduction")
     source = textwrap.dedent(inspect.getsource(rule.repro))
-    _emit(lambda out: click.echo(source, out))
+    emit(lambda out: click.echo(source, out))
     if not run:
         return CLEAN
     from mlxlint.verify import run_one
 
     with _verifying():
         verification = run_one(rule, {}, device)
-    _emit(lambda out: click.echo(_seen(verification), out))
+    emit(lambda out: click.echo(_seen(verification), out))
     return CLEAN if verification.status in ("confirmed", "skipped") else FINDINGS
 
 

@@ -1,0 +1,92 @@
+"""What a name of PyTorch is in MLX, as the rules' tables of names have it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from mlxlint.audit.spelling import in_mlx
+from mlxlint.model import api
+from mlxlint.rules.api import _names
+from mlxlint.rules.api.torch_name import FUNCTIONAL, SECTIONS
+
+TENSOR, MODULE, OPTIMIZER = OF_OBJECTS = ("torch.Tensor", "torch.nn.Module", "torch.optim.Optimizer")
+_SECTIONS = {**SECTIONS, FUNCTIONAL: "functional", TENSOR: "tensor", MODULE: "module", OPTIMIZER: "optimizer"}
+_CLASSES = {TENSOR: "mlx.core.array", MODULE: "mlx.nn.Module", OPTIMIZER: "mlx.optimizers.Optimizer"}
+_LACKING = ("MLX has no", "MLX does not have")  # how the tables begin when there is nothing of the kind
+
+
+class Way(str, enum.Enum):
+    """How a name of PyTorch is said in MLX."""
+
+    SAME = "same"  # by the same name
+    RENAMED = "renamed"  # by another name, or in other words that are known
+    DIFFERENT = "different"  # the like, which does not do or take the same
+    MISSING = "missing"  # not at all
+
+
+class Meaning(NamedTuple):
+    """The way of a name; ``instead`` is what to write or to know, ``rule`` the name of the rule that tells more."""
+
+    way: Way
+    instead: str | None = None
+    rule: str | None = None
+
+
+@cache
+def meaning(name: str) -> Meaning:
+    """What a qualified name ("torch.nn.functional.pad", "torch.Tensor.view") is in MLX."""
+    for scope, member in _scopes(name):
+        found = _listed(scope, member) or _in_mlx(scope, member)
+        if found is not None:
+            return found
+        if scope in OF_OBJECTS:
+            break
+    return Meaning(Way.MISSING, "MLX has nothing of the kind")
+
+
+def is_known(scope: str, member: str) -> bool:
+    """Whether the tables or MLX know a member of a module or class of PyTorch's."""
+    return (_listed(scope, member) or _in_mlx(scope, member)) is not None
+
+
+def _scopes(name: str) -> Iterator[tuple[str, str]]:
+    """A name as a module or class and its member; then the module itself as a member, and so on."""
+    scope, _, member = name.rpartition(".")
+    while scope:
+        yield scope, member
+        scope, _, member = scope.rpartition(".")
+
+
+def _section(scope: str) -> str | None:
+    """The section of the tables that the members of a module or class are in."""
+    return _SECTIONS.get(scope) or _SECTIONS.get(in_mlx(scope))
+
+
+def entry(scope: str, member: str) -> _names.Entry | None:
+    """What the table of names has for a member."""
+    section = _section(scope)
+    in_place = _names.in_place(member) if section == "tensor" else None
+    return in_place or (_names.table()[section].get(member) if section is not None else None)
+
+
+def _listed(scope: str, member: str) -> Meaning | None:
+    found = entry(scope, member)
+    if found is not None:
+        advice = found.sketch()
+        lacking = advice is None or (not found.forms and advice.startswith(_LACKING))
+        way = Way.MISSING if lacking else Way.RENAMED if found.forms else Way.DIFFERENT
+        return Meaning(way, advice or "MLX has nothing of the kind")
+    shared = _names.shared().get(_section(scope) or "", {}).get(member)
+    if shared is None:
+        return None
+    differs = shared.get("differs") or shared.get("say")
+    return Meaning(Way.DIFFERENT if differs else Way.SAME, shared.get("say"), shared.get("differs"))
+
+
+def _in_mlx(scope: str, member: str) -> Meaning | None:
+    """A name that no table has, where MLX has it too."""
+    there = member in api.members(_CLASSES.get(scope) or in_mlx(scope))
+    return Meaning(Way.SAME, "by name; what it does was not compared") if there else None
