@@ -19,7 +19,8 @@ class EvaluatedTooOften(Rule):
     """Arrays are evaluated one by one, or in the middle of a forward pass
 
     ## What it does
-    Finds `mx.eval` in the `__call__` of a layer, and `mx.eval` right after another `mx.eval`. It is advice.
+    Finds `mx.eval` in the `__call__` of a layer, and `mx.eval` right after another `mx.eval` in a function or a loop.
+    It is advice.
 
     ## PyTorch and MLX
     PyTorch computes at once, so that nothing is gained by waiting. Each `mx.eval` of MLX costs a fixed time, and work
@@ -30,19 +31,23 @@ class EvaluatedTooOften(Rule):
     ```python
     import mlx.core as mx
 
-    x = mx.ones((4,))
-    y, z = x + 1, x * 2
-    mx.eval(y)
-    mx.eval(z)
+
+    def both(x):
+        y, z = x + 1, x * 2
+        mx.eval(y)
+        mx.eval(z)
+        return y, z
     ```
 
     ## Use instead
     ```python
     import mlx.core as mx
 
-    x = mx.ones((4,))
-    y, z = x + 1, x * 2
-    mx.eval(y, z)
+
+    def both(x):
+        y, z = x + 1, x * 2
+        mx.eval(y, z)
+        return y, z
     ```
 
     ## References
@@ -94,6 +99,8 @@ class EvaluatedTooOften(Rule):
 def _before(node: cst.Call, context: Context) -> list[cst.CSTNode]:
     """The statement right above the one that holds a call."""
     statements, place = block(node, context)
+    if context.enclosing_function(node) is None and context.enclosing(node, cst.For, cst.While) is None:
+        return []  # it runs once
     return statements[max(place - 1, 0) : place]
 
 

@@ -46,6 +46,7 @@ class LayerNormByHand(Rule):
     code = "MLX852"
     kind = Kind.COST
     severity = Severity.INFO
+    yields_to = ("population-variance",)
     calls = frozenset({"rsqrt", "sqrt"})
     message = "this is a layer norm: `mx.fast.layer_norm` computes it in one step, and more accurately"
 
