@@ -241,8 +241,9 @@ KEYS: dict[str, Key] = {
     "target-mlx": Key(
         "version or range",
         _target("mlx"),
-        "The MLX releases the code is for: `\"0.31\"`, `\">=0.30,<0.32\"`. What holds on any of them is reported. By"
-        " default what the project requires in `pyproject.toml`, `setup.cfg` or `requirements.txt`, else the newest.",
+        "The MLX releases the code is for: `\"0.31\"`, `\">=0.30,<0.32\"`. What holds on any of them is reported; of a"
+        " lower bound alone, on the newest. By default what the project requires in `pyproject.toml`, `setup.cfg` or"
+        " `requirements.txt`, else the newest.",
     ),
     "target-mlx-lm": Key("version or range", _target("mlx-lm"), "The same for MLX-LM."),
     "include": Key("list of globs", _globs, "Files to find in a folder.", ("*.py", "*.pyi", "*.ipynb")),

@@ -15,12 +15,22 @@ from mlxlint.model import api
 PACKAGES = ("mlx", "mlx-lm")
 _VERSION = re.compile(r"\d+(\.\d+)+")
 _LOWEST = (">=", ">", "==", "~=")
+_LEAVING_OPEN = (">=", ">", "!=")
 
 
 class Target(NamedTuple):
-    """The releases of one package, oldest first; without any, the newest that is known is meant."""
+    """The releases of one package, oldest first; without any, the newest that is known is meant.
+
+    ``is_open``: only a lower bound was given, so that the newest is what is installed.
+    """
 
     releases: tuple[str, ...] = ()
+    is_open: bool = False
+
+    @property
+    def decisive(self) -> tuple[str, ...]:
+        """The releases on which findings are judged. Those that a bound leaves open matter to suggestions alone."""
+        return self.releases[-1:] if self.is_open else self.releases
 
     @property
     def newest(self) -> str | None:
@@ -29,11 +39,15 @@ class Target(NamedTuple):
 
     def lacking(self, name: str) -> Absence | None:
         """Where a member of a module or class is known to be missing; None when it is nowhere."""
-        return _lacking(self.releases or (None,), *name.rpartition(".")[::2])
+        return _lacking(self.decisive or (None,), *name.rpartition(".")[::2])
+
+    def has_throughout(self, name: str) -> bool:
+        """Whether a member may be used in place of another: no release is known to lack it."""
+        return _lacking(self.releases or (None,), *name.rpartition(".")[::2]) is None
 
     def holds(self, code: str) -> bool:
         """Whether a rule is right about any of the releases, as far as its recorded evidence tells."""
-        return not self.releases or any(evidence.holds(code, release) is not False for release in self.releases)
+        return not self.releases or any(evidence.holds(code, release) is not False for release in self.decisive)
 
 
 class Absence(NamedTuple):
@@ -94,7 +108,7 @@ def target(package: str, text: str | None) -> Target:
     known = api.versions(package)
     matching = tuple(release for release in known if wanted.contains(release, prereleases=True))
     if matching:
-        return Target(matching)
+        return Target(matching, all(each.operator in _LEAVING_OPEN for each in wanted))
     starts = [Version(each.version.removesuffix(".*")) for each in wanted if each.operator in _LOWEST]
     before = [release for release in known if starts and Version(release) < max(starts)]
     if not before:

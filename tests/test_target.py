@@ -181,7 +181,7 @@ def test_a_keyword_that_older_releases_lack() -> None:
     text = CORE + "y = mx.zeros_like(x, dtype=mx.float16)\n"
     assert messages(text) == []
     assert messages(text, "0.31.2") == ["`mx.zeros_like` takes no keyword `dtype`"]
-    [finding] = found(text, ">=0.31.2")
+    [finding] = found(text, ">=0.31.2,<1")
     assert finding.severity is Severity.WARNING
     assert finding.message == "`mx.zeros_like` takes no keyword `dtype` in 0.31.2"
 
@@ -203,6 +203,44 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert run.invoke(cli, ["check", str(file)], standalone_mode=False).return_value == 0
     assert run.invoke(cli, ["check", str(file), "--target-mlx", "0.31"], standalone_mode=False).return_value == 1
     (tmp_path / "requirements.txt").write_text("mlx>=0.30\n")
+    assert run.invoke(cli, ["check", str(file)], standalone_mode=False).return_value == 0
+    (tmp_path / "requirements.txt").write_text("mlx>=0.30,<1\n")
     result = run.invoke(cli, ["check", str(file)], standalone_mode=False)
     assert result.return_value == 1
     assert "0.32.1 is the first known" in result.output.replace("\n", " ")
+
+
+# A lower bound alone
+
+
+def test_a_lower_bound_is_judged_on_the_newest() -> None:
+    assert target("mlx", ">=0.11").decisive == api.versions("mlx")[-1:]
+    assert target("mlx", ">=0.11,!=0.30.0").is_open
+    assert not target("mlx", ">=0.11,<1").is_open
+    assert not target("mlx", "0.31").is_open
+    text = CORE + "y = mx.trunc(x)\n"
+    assert messages(text, ">=0.11") == []
+    assert messages(text, ">=0.11,<1") != []
+
+
+def test_what_is_suggested_is_there_in_all_that_a_lower_bound_allows() -> None:
+    text = "import mlx.core as mx\n\nmx.metal.clear_cache()\n"
+    assert messages(text, ">=0.11") == []
+    assert len(messages(text, ">=0.25")) == 1
+
+
+GENERATION = """
+from mlx_lm import generate, load
+
+x = None
+model, tokenizer = load("some/model")
+text = generate(model, tokenizer, "What is MLX?", temp=0.7)
+"""
+
+
+def test_generation_keywords_by_release() -> None:
+    assert messages(GENERATION, mlx_lm="0.20.0") == []
+    assert len(messages(GENERATION, mlx_lm="0.32.2")) == 1
+    [finding] = found(GENERATION.replace("temp=0.7", "input_embeddings=x"), mlx_lm=">=0.20,<1")
+    assert finding.severity is Severity.WARNING
+    assert finding.message == "`generate` takes no `input_embeddings` in MLX-LM 0.24.1"

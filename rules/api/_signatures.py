@@ -55,7 +55,7 @@ def first_without(keyword: str, entry: api.Entry, context: Context) -> str | Non
     """The first of the releases linted for in which a callable has no parameter of a name that it has in the newest."""
     if (entry.name, keyword) in _ALSO_BY_NAME:
         return None
-    for release in context.target(entry.name).releases:
+    for release in context.target(entry.name).decisive:
         older = api.lookup(entry.name, release) if entry.releases.contains(release) else None
         signatures = () if older is None else older.signatures
         if signatures and not any(_has(signature, keyword) for signature in signatures):

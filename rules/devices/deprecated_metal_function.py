@@ -112,7 +112,7 @@ class DeprecatedMetalFunction(Rule):
 def _moved(name: str | None, context: Context) -> str | None:
     """The name, if it is a deprecated one of ``mx.metal`` that ``mlx.core`` has too in all releases linted for."""
     entry = api.lookup(_METAL + name) if name is not None and name in api.members(_METAL[:-1]) else None
-    if entry is None or not entry.deprecated or context.target_mlx.lacking(f"mlx.core.{name}") is not None:
+    if entry is None or not entry.deprecated or not context.target_mlx.has_throughout(f"mlx.core.{name}"):
         return None
     return name
 

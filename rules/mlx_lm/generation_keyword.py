@@ -91,21 +91,25 @@ class GenerationKeyword(Rule):
         callee = context.callee(node)
         if callee not in _PASSED_ON:
             return
+        releases = context.target_mlx_lm.decisive or (None,)
         for name, place in _given(node, context):
-            if name not in _accepted(callee):
-                self._report(callee, name, place, context)
+            refusing = [release for release in releases if _refuses(callee, name, release)]
+            if refusing:
+                self._report(callee, name, place, refusing[-1], context)
             elif name == "stream" and isinstance(place, cst.Arg) and _is_switch(place, context):
                 context.report(self, place, template=_NO_SWITCH, repro={"keyword": "stream"})
 
-    def _report(self, callee: str, name: str, place: cst.CSTNode, context: Context) -> None:
+    def _report(self, callee: str, name: str, place: cst.CSTNode, release: str | None, context: Context) -> None:
         fix = None
         if name == "max_new_tokens" and isinstance(place, cst.Arg) and place.keyword is not None:
             fix = NodeFix("Rename it to `max_tokens`", [Replace(place.keyword, "max_tokens")])
-        advice = f": {_ADVICE[name]}" if name in _ADVICE else ""
+        later = release != context.target_mlx_lm.newest
+        advice = f": {_ADVICE[name]}" if name in _ADVICE else f" in MLX-LM {release}" if later else ""
         known = {"keyword": name} if name in _ADVICE else {}
         context.report(
-            self, place, function=callee.rpartition(".")[2], keyword=name, advice=advice, fix=fix, repro=known
-        )
+            self, place, severity=Severity.WARNING if later else None, function=callee.rpartition(".")[2],
+            keyword=name, advice=advice, fix=fix, repro=known,
+        )  # fmt: skip
 
     @staticmethod
     def repro(keyword: str = "temp") -> Evidence:
@@ -124,9 +128,11 @@ def _is_switch(arg: cst.Arg, context: Context) -> bool:
 
 
 @cache
-def _accepted(callee: str) -> frozenset[str]:
-    entries = [api.lookup(name) for name in _PASSED_ON[callee]]
-    return frozenset(p.name for e in entries if e for s in e.signatures for p in s.parameters)
+def _refuses(callee: str, name: str, release: str | None) -> bool:
+    """Whether a release's function, where it has it, and those that it hands keywords on to all lack a parameter."""
+    names = [*_PASSED_ON[callee], *(each.replace(".generate.", ".utils.") for each in _PASSED_ON[callee])]
+    entries = [entry for entry in (api.lookup(each, release) for each in names) if entry is not None]
+    return bool(entries) and not any(p.name == name for e in entries for s in e.signatures for p in s.parameters)
 
 
 def _given(call: cst.Call, context: Context) -> Iterator[tuple[str, cst.CSTNode]]:

@@ -79,7 +79,7 @@ class ResponseAsText(Rule):
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node.value)
-        if is_response(value) and node.attr.value not in api.members(RESPONSE):
+        if is_response(value) and node.attr.value not in api.members(RESPONSE, context.target_mlx_lm.newest):
             self._report(node.value, context)
 
     def visit_For(self, node: cst.For, context: Context) -> None:
