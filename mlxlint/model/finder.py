@@ -180,6 +180,7 @@ class Finder:
 
     def _importers(self, path: str) -> list[str]:
         root, top = _package_of(path)
+        self._ask(("package", root, top), None)  # before its files are read: one that changes meanwhile is told by it
         if root not in self._imported:
             self._imported[root] = self._scan(root, top)
         folder = os.path.dirname(path)
