@@ -61,7 +61,8 @@ class CollectiveOnOneRank(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)
         if is_collective(callee):
-            if for_one_rank(node, context) is not None:
+            branch = for_one_rank(node, context)
+            if branch is not None and not _has_counterpart(branch, context):
                 context.report(self, node, what=context.brief(node), confidence=Confidence.LIKELY)
             return
         for read in _read(node, callee, context):
@@ -70,7 +71,12 @@ class CollectiveOnOneRank(Rule):
                 continue
             branch, made = for_one_rank(node, context), origin(read, context)
             outside = branch is not None and not any(part is made for part in walk(branch))
-            if branch is not None and outside and not _is_evaluated(read, made, branch, context):
+            if (
+                branch is not None
+                and outside
+                and branch.orelse is None
+                and not _is_evaluated(read, made, branch, context)
+            ):
                 context.report(self, node, because=[read], what=context.brief(node), confidence=Confidence.LIKELY)
                 return
 
@@ -89,6 +95,13 @@ class CollectiveOnOneRank(Rule):
             shown(late is None, f"the first process gets {late or 'nothing'} within {_WAIT} s"),
             shown(evaluated == [2.0], f"evaluated by both: {evaluated}"),
         )
+
+
+def _has_counterpart(branch: cst.If, context: Context) -> bool:
+    """Whether the other processes take part in another branch."""
+    others = [branch.orelse] if branch.orelse is not None else []
+    calls = (part for other in others for part in walk(other) if isinstance(part, cst.Call))
+    return any(is_collective(context.callee(call)) for call in calls)
 
 
 def _read(node: cst.Call, callee: str | None, context: Context) -> list[cst.BaseExpression]:

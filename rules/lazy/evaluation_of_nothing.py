@@ -110,6 +110,7 @@ class EvaluationOfNothing(Rule):
 
 
 Found = tuple[str, NodeFix | None] | None
+_KINDS = {"generator": "an iterator", "iterator": "an iterator", "set": "a set"}
 
 
 def _plain(node: cst.BaseExpression, context: Context) -> Found:
@@ -127,8 +128,8 @@ def _plain(node: cst.BaseExpression, context: Context) -> Found:
         return "a function", None
     if isinstance(node, cst.GeneratorExp) or (isinstance(node, cst.Call) and context.callee(node) in ITERATORS):
         return "an iterator, which is not looked into", _listed(node, context)
-    if isinstance(value, Sequence) and value.kind in ("generator", "iterator"):
-        return "an iterator, which is not looked into", None
+    if isinstance(value, Sequence) and value.kind in ("generator", "iterator", "set"):
+        return f"{_KINDS[value.kind]}, which is not looked into", None
     if (
         isinstance(node, cst.Call)
         and isinstance(node.func, cst.Attribute)
