@@ -90,8 +90,13 @@ def rule_index() -> str:
             for rule in one.rules
         ]  # fmt: skip
         heads = ("code", "rule", "what it finds", "kind", "severity", "fix")
-        parts += [f"## {one.code}: {one.subject} {{#{anchor(one)}}}", table(heads, rows)]
+        parts += [f"## {one.code}: {one.subject} {{#{anchor(one)}}}", wide(table(heads, rows))]
     return "\n\n".join(parts) + "\n"
+
+
+def wide(table: str) -> str:
+    """A table whose last columns are left out on a phone."""
+    return f'<div class="wide" markdown>\n\n{table}\n\n</div>'
 
 
 def rule_page(rule: Rule) -> str:
@@ -200,17 +205,20 @@ def settings() -> str:
 
 def command_line() -> str:
     """The help text of every command."""
-    parts = ["# Command line"]
-    context = click.Context(cli, info_name="mlxlint")
-    for name in sorted(cli.list_commands(context)):
-        command = cli.get_command(context, name)
+    parts = [f"## {name}\n\n```text\n{text}\n```" for name, text in commands(click.Context(cli, info_name="mlxlint"))]
+    return "\n\n".join(["# Command line", *parts]) + "\n"
+
+
+def commands(context: click.Context) -> Iterator[tuple[str, str]]:
+    """The commands of a group and of the groups in it, each with its help text."""
+    assert isinstance(context.command, click.Group)
+    for name in sorted(context.command.list_commands(context)):
+        command = context.command.get_command(context, name)
         assert command is not None
-        parts.append(f"## mlxlint {name}\n\n```text\n{help_text(command, context, name)}\n```")
-    return "\n\n".join(parts) + "\n"
-
-
-def help_text(command: click.Command, parent: click.Context, name: str) -> str:
-    return click.Context(command, info_name=name, parent=parent, max_content_width=100).get_help()
+        own = click.Context(command, info_name=name, parent=context, max_content_width=100)
+        yield own.command_path, own.get_help()
+        if isinstance(command, click.Group):
+            yield from commands(own)
 
 
 def readme(text: str) -> str:
