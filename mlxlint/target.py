@@ -45,6 +45,10 @@ class Target(NamedTuple):
         """Whether a member may be used in place of another: no release is known to lack it."""
         return _lacking(self.releases or (None,), *name.rpartition(".")[::2]) is None
 
+    def reaches(self, release: str) -> bool:
+        """Whether a release that is meant is that one, or an older one."""
+        return any(evidence.release(each) <= evidence.release(release) for each in self.releases)
+
     def holds(self, code: str) -> bool:
         """Whether a rule is right about any of the releases, as far as its recorded evidence tells."""
         return not self.releases or any(evidence.holds(code, release) is not False for release in self.decisive)

@@ -6,13 +6,26 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Const, Sequence, Value, constant, members
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs, shown
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    Skipped,
+    agrees,
+    differs,
+    shown,
+)
 from mlxlint.rules._shared import with_keyword
 
 RANGES = {
     **{f"uint{bits}": range(2**bits) for bits in (8, 16, 32)},
     **{f"int{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32)},
 }
+REFUSED = "0.32.0"  # the last release that takes no list of integers beyond int32
 MOST = 64  # elements of a literal that are looked at
 
 
@@ -81,6 +94,11 @@ class ConstantOutOfRange(Rule):
     def _check_array(self, node: cst.Call, context: Context) -> None:
         dtype = (context.qualified(context.argument(node, 1, "dtype")) or "").removeprefix("mlx.core.")
         values = context.argument(node, 0, "val")
+        if values is not None and not dtype and context.target_mlx.reaches(REFUSED):
+            large = next((n for n in _numbers(context.value(values)) if n not in RANGES["int32"]), None)
+            if large is not None and isinstance(context.value(values), Sequence):
+                problem = f"{large} is beyond int32: `std::bad_cast` up to MLX {REFUSED}"
+                context.report(self, node, problem=problem, repro={"case": "older"})
         if dtype not in RANGES or values is None:
             return
         wrong = next((number for number in _numbers(context.value(values)) if number not in RANGES[dtype]), None)
@@ -99,6 +117,8 @@ class ConstantOutOfRange(Rule):
     def repro(case: str = "randint") -> Evidence:
         import mlx.core as mx
 
+        if case == "older":
+            raise Skipped(f"seen on releases up to {REFUSED}")
         if case == "array":
             return Evidence(differs(mx.array([300], dtype=mx.uint8), [300]), agrees(mx.array([300]), [300]))
         if case == "arange":

@@ -5,14 +5,28 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Insert,
+    Kind,
+    NodeFix,
+    Rule,
+    Severity,
+    Skipped,
+    agrees,
+    differs,
+)
 from mlxlint.rules._operations import Operation, operation
 from mlxlint.rules._shared import with_keyword
 
 HALVES = {"float16": 2048, "bfloat16": 256}  # from here on, adding one changes nothing
 RUNNING = frozenset({"cumsum", "logcumsumexp"})
 OVERFLOWING = {"linalg.norm": Severity.WARNING, "mean": Severity.INFO, "var": Severity.INFO, "std": Severity.INFO}
-OPERATIONS = RUNNING | OVERFLOWING.keys() | {"softmax"}
+PLAIN = frozenset({"sum", "prod"})
+WIDENED = "0.32.2"  # the last release in which plain sums accumulate in half precision as well
+OPERATIONS = RUNNING | OVERFLOWING.keys() | PLAIN | {"softmax"}
 
 
 class HalfPrecisionSum(Rule):
@@ -25,7 +39,8 @@ class HalfPrecisionSum(Rule):
     ## PyTorch and MLX
     PyTorch accumulates half precision in `float32` and rounds once. MLX's running sums and softmax accumulate in the
     array's own dtype: counting in `bfloat16` stops at 256, in `float16` at 2048. Sums of squares in `float16` are
-    infinite beyond 65504, and so is what is computed from them.
+    infinite beyond 65504, and so is what is computed from them. Before 0.32.4 plain sums are like running ones: they
+    are found where the project is to run on older releases.
 
     ## Example
     ```python
@@ -69,9 +84,13 @@ class HalfPrecisionSum(Rule):
             return
         if found.name == "softmax" and (found.starred or found.argument(None, "precise") is not None):
             return
+        if found.name in PLAIN and not context.target_mlx.reaches(WIDENED):
+            return
         consequence = f", where counting stops at {HALVES[array.dtype]}" if found.name in RUNNING else ""
         if found.name in OVERFLOWING:
             consequence = ", where sums beyond 65504 are infinite"
+        if found.name in PLAIN:
+            consequence = f" up to MLX {WIDENED}"
         context.report(
             self, node, because=[found.subject], severity=OVERFLOWING.get(found.name, Severity.WARNING),
             operation=context.brief(node), dtype=array.dtype, consequence=consequence, fix=_fix(found, node, context),
@@ -82,6 +101,8 @@ class HalfPrecisionSum(Rule):
     def repro(operation: str = "cumsum", dtype: Literal["bfloat16", "float16"] = "bfloat16") -> Evidence:
         import mlx.core as mx
 
+        if operation in PLAIN:
+            raise Skipped(f"seen on releases up to {WIDENED}")
         function = mx.linalg.norm if operation == "linalg.norm" else getattr(mx, operation)
         data = mx.zeros((4096,)) if operation == "softmax" else mx.ones((70000,)) * 3
         options = {} if operation in OVERFLOWING else {"axis": 0}

@@ -4,9 +4,11 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Array, constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, shown
+from mlxlint.rule import Evidence, Kind, Rule, Severity, Skipped, agrees, differs, shown
+from mlxlint.rules._operations import produced_by
 
 SIGNED = frozenset({"int8", "int16", "int32", "int64"})
+COUNTS = ("sum", "count_nonzero")
 BITS = {"int8": 7, "uint8": 8, "int16": 15, "uint16": 16, "int32": 31, "uint32": 32}
 
 
@@ -20,7 +22,8 @@ class IntegerOperatorLimit(Rule):
     ## PyTorch and MLX
     PyTorch's integers are `int64` by default, where `1 << 40` fits; it refuses negative powers of integers, and
     `uint64` next to `int64`. MLX shifts in `int32`, returns 0 for `2 ** -1`, and makes `float32` of `uint64` and
-    `int64`, which is exact up to 16777216.
+    `int64`, which is exact up to 16777216. Releases before 0.32.4 round integer division towards zero, and die of a
+    division by zero: both are found where the project is to run on them.
 
     ## Example
     ```python
@@ -46,6 +49,8 @@ class IntegerOperatorLimit(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{expression}` {consequence}"
+    # the last releases that round towards zero, die of a division by zero, and never return from a negative power
+    ROUNDED, HUNG = "0.32.2", "0.32.0"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         operator = node.operator
@@ -58,12 +63,28 @@ class IntegerOperatorLimit(Rule):
                     node, "shift", f"shifts all bits out: `{context.brief(node.left)}` is {left.dtype}", context
                 )
             elif isinstance(operator, cst.Power) and number < 0 and _is_integer(left):
-                self._report(node, "power", f"is 0 beyond 1: `{context.brief(node.left)}` is {left.dtype}", context)
+                forever = f", and never returns up to MLX {self.HUNG}" if context.target_mlx.reaches(self.HUNG) else ""
+                consequence = f"is 0 beyond 1: `{context.brief(node.left)}` is {left.dtype}{forever}"
+                self._report(node, "power", consequence, context)
+        elif isinstance(operator, (cst.FloorDivide, cst.Modulo)):
+            if context.target_mlx.reaches(self.ROUNDED):
+                self._check_division(node, context)
         elif isinstance(operator, (cst.Add, cst.Subtract, cst.Multiply, cst.BitOr, cst.BitXor, cst.BitAnd)):
             sides = [context.array(node.left), context.array(node.right)]
             kinds = {None if side is None else side.dtype for side in sides}
             if "uint64" in kinds and kinds & SIGNED:
                 self._report(node, "mixed", f"is float32: uint64 with {(kinds - {'uint64'}).pop()}", context)
+
+    def _check_division(self, node: cst.BinaryOperation, context: Context) -> None:
+        """What division did in older releases."""
+        left, right = context.array(node.left), context.array(node.right)
+        if right is not None and _is_integer(right) and produced_by(right, *COUNTS):
+            consequence = f"kills the process where a count is 0, up to MLX {self.ROUNDED}"
+            self._report(node, "older", consequence, context)
+        elif left is not None and left.dtype in SIGNED and left.op in ("operator.-", "mlx.core.negative"):
+            if isinstance(node.operator, cst.FloorDivide):
+                consequence = f"rounds towards zero up to MLX {self.ROUNDED}, for negative numbers upwards"
+                self._report(node, "older", consequence, context)
 
     def _report(self, node: cst.BinaryOperation, case: str, consequence: str, context: Context) -> None:
         because = [side for side in (node.left, node.right) if context.array(side) is not None]
@@ -75,6 +96,8 @@ class IntegerOperatorLimit(Rule):
     def repro(case: str = "shift") -> Evidence:
         import mlx.core as mx
 
+        if case == "older":
+            raise Skipped(f"seen on releases up to {IntegerOperatorLimit.ROUNDED}")
         x = mx.array([2])
         if case == "power":
             return Evidence(differs(x**-1, [0.5]), agrees(x.astype(mx.float32) ** -1, [0.5]))

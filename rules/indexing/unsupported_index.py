@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
-from mlxlint.model.foreign import NDARRAY, TENSOR
+from mlxlint.model.foreign import NDARRAY, NUMPY_SCALAR, TENSOR
 from mlxlint.model.values import Array, Const, Foreign, Scalar, Sequence, Value, members, scalar_type
 from mlxlint.rule import (
     Applicability,
@@ -18,11 +18,17 @@ from mlxlint.rule import (
     Replace,
     Rule,
     Severity,
+    Skipped,
     agrees,
     raises,
 )
 
 BOOL = "a Python bool"
+LAST = {  # the last releases that do not take what newer ones do; a bool was taken for the index 0 or 1
+    "a mask": "0.29.4", "a list of bools": "0.30.0", BOOL: "0.30.0", "a NumPy scalar": "0.31.1",
+    "`...` alone": "0.32.0",
+}  # fmt: skip
+IN_OLDER = "`{array}` is indexed with {what} (`{index}`), which MLX does not take up to {last}"
 
 
 class UnsupportedIndex(Rule):
@@ -34,7 +40,8 @@ class UnsupportedIndex(Rule):
 
     ## PyTorch and MLX
     PyTorch takes NumPy arrays, `range` and 0-d tensors as slice bounds. MLX takes integers, slices, `None`, `...`,
-    lists of integers and integer MLX arrays; anything else raises `ValueError`.
+    lists of integers and integer MLX arrays; anything else raises `ValueError`. Releases before 0.32 took less: where
+    the project is to run on them, masks, lists of bools and `...` that are assigned to are found as well.
 
     ## Example
     ```python
@@ -77,6 +84,14 @@ class UnsupportedIndex(Rule):
     def _check(self, node: cst.Subscript, written: bool, context: Context) -> None:
         if context.array(node.value) is None:
             return
+        older = _not_yet(node, written, context) if context.target_mlx.releases else None
+        if older is not None:
+            index, what, last = older
+            context.report(
+                self, index, template=IN_OLDER, because=[node.value], severity=Severity.WARNING, what=what, last=last,
+                array=context.brief(node.value), index=context.brief(index), repro={"last": last},
+            )  # fmt: skip
+            return
         for index, what in _unsupported(node, context):
             if what == BOOL and written:
                 return
@@ -88,12 +103,41 @@ class UnsupportedIndex(Rule):
             return
 
     @staticmethod
-    def repro() -> Evidence:
+    def repro(last: str = "") -> Evidence:
         import mlx.core as mx
 
+        if last:
+            raise Skipped(f"seen on releases up to {last}")
         x = mx.array([3, 4, 5])
         at = mx.array([0.0, 2.0])
         return Evidence(raises(lambda: x[at], ValueError), agrees(x[at.astype(mx.int32)], [3, 5]))
+
+
+def _not_yet(node: cst.Subscript, written: bool, context: Context) -> tuple[cst.BaseExpression, str, str] | None:
+    """An index that newer releases take: what it is, and the last release that does not."""
+    for element in node.slice:
+        part = element.slice
+        indices = [part.value] if isinstance(part, cst.Index) else [part.lower, part.upper, part.step]  # type: ignore[attr-defined]
+        for index in indices:
+            value = context.value(index)
+            kind = None
+            if isinstance(value, Foreign) and value.type == NUMPY_SCALAR:
+                kind = "a NumPy scalar"
+            elif written and isinstance(part, cst.Index):
+                kind = _kind_written(value, len(node.slice))
+            if index is not None and kind is not None and context.target_mlx.reaches(LAST[kind]):
+                return index, kind, LAST[kind]
+    return None
+
+
+def _kind_written(value: Value, count: int) -> str | None:
+    if isinstance(value, Array):
+        return "a mask" if value.dtype == "bool_" else None
+    if isinstance(value, Sequence) and value.items:
+        return "a list of bools" if all(scalar_type(item) == "bool" for item in value.items) else None
+    if isinstance(value, Const) and value.value is ...:
+        return "`...` alone" if count == 1 else None
+    return BOOL if isinstance(value, (Const, Scalar)) and scalar_type(value) == "bool" else None
 
 
 def _unsupported(node: cst.Subscript, context: Context) -> Iterator[tuple[cst.BaseExpression, str]]:

@@ -1,0 +1,70 @@
+"""What only older releases do: found where the project is to run on them, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlxlint.engine import Analysis
+from mlxlint.registry import rules
+from mlxlint.rule import Skipped
+from mlxlint.source import Source
+from mlxlint.target import NEWEST, target
+
+HEAD = "import mlx.core as mx\nimport numpy as np\n\nx = mx.array([1.0, 2.0, 3.0])\ni = mx.array([1, 2, 3])\n"
+
+
+def names(text: str, mlx: str | None = None) -> set[str]:
+    analysis = Analysis(list(rules().values()), target_mlx=mlx)
+    return {finding.name for finding in analysis.lint(Source("example.py", HEAD + text))}
+
+
+@pytest.mark.parametrize(
+    ("line", "last", "since", "name"),
+    [
+        ("x[x > 2] = 0", "0.29.4", "0.30.0", "unsupported-index"),
+        ("x[[True, False, True]] = 0", "0.30.0", "0.30.6", "unsupported-index"),
+        ("x[i.size > 2] = 0", "0.30.0", "0.30.6", "unsupported-index"),
+        ("y = x[np.int32(1):]", "0.31.1", "0.31.2", "unsupported-index"),
+        ("x[...] = 1", "0.32.0", "0.32.2", "unsupported-index"),
+        ("y = (i - 2) // 2", "0.32.2", "0.32.4", "integer-operator-limit"),
+        ("y = i // (i > 1).sum()", "0.32.2", "0.32.4", "integer-operator-limit"),
+        ("y = mx.array([2**31, 5])", "0.32.0", "0.32.2", "constant-out-of-range"),
+        ("y = x.astype(mx.bfloat16).sum()", "0.32.2", "0.32.4", "half-precision-sum"),
+    ],
+)
+def test_hazard_of_older_releases(line: str, last: str, since: str, name: str) -> None:
+    assert name in names(line, f"=={last}")
+    assert name in names(line, f">={last}")
+    assert name not in names(line, f">={since}")
+    assert name not in names(line)
+
+
+def test_a_negative_power_hangs_older_releases() -> None:
+    def messages(mlx: str | None) -> list[str]:
+        found = Analysis(list(rules().values()), target_mlx=mlx).lint(Source("example.py", HEAD + "y = i**-1"))
+        return [finding.message for finding in found if finding.name == "integer-operator-limit"]
+
+    assert "never returns" in messages(">=0.31")[0]
+    assert "never returns" not in messages(None)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("unsupported-index", {"last": "0.30.0"}),
+        ("integer-operator-limit", {"case": "older"}),
+        ("constant-out-of-range", {"case": "older"}),
+        ("half-precision-sum", {"operation": "sum"}),
+    ],
+)
+def test_reproductions_say_that_it_is_an_older_release(name: str, parameters: dict[str, str]) -> None:
+    rule = next(rule for rule in rules().values() if rule.name == name)
+    assert rule.repro is not None
+    with pytest.raises(Skipped, match=r"up to 0\.\d+"):
+        rule.repro(**parameters)
+
+
+def test_a_target_reaches_its_oldest_release() -> None:
+    assert target("mlx", ">=0.30").reaches("0.30.0")
+    assert not target("mlx", ">=0.32").reaches("0.31.2")
+    assert not NEWEST.reaches("99.0")
