@@ -64,7 +64,8 @@ def _executed(block: re.Match[str], folder: Path, programs: Path) -> str:
         return block[0]
     commands = [line for line in block["body"].splitlines() if line.startswith(PROMPT)]
     shown = "".join(f"{line}\n{printed(line[len(PROMPT) :], folder, programs)}" for line in commands)
-    return f"```console\n{shown}```"
+    now = f"```console\n{shown}```"
+    return block[0] if settled(now) == settled(block[0]) else now
 
 
 def printed(command: str, folder: Path, programs: Path) -> str:
