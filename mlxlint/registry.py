@@ -105,7 +105,9 @@ class Unloaded:
         return _index().entries[self.code].triggers
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_load(self.code), name)
+        value = getattr(_load(self.code), name)
+        setattr(self, name, value)  # not to be asked for again
+        return value
 
 
 def unloaded(codes: Container[str]) -> list[Rule]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
 
 import libcst as cst
 
@@ -67,13 +66,26 @@ def origin(node: cst.BaseExpression, context: Context) -> cst.BaseExpression:
 def last_bound(name: cst.Name, context: Context) -> cst.BaseExpression | None:
     """What was last assigned to a name above a place in its function; operators that write in place are passed over."""
     code = context.enclosing_function(name)
-    scope = context.tree if code is None else code.node.body
-    found = None
-    for node in takewhile(lambda node: node is not name, context.walk(scope)):
-        if isinstance(node, cst.Assign) and not any(part is name for part in tree.walk(node.value)):
-            if any(tree.dotted(target.target) == name.value for target in node.targets):
-                found = node.value
-    return found
+    assigned, places = context.shared(_assigned, context.tree if code is None else code.node.body)
+    for place, node in reversed(assigned.get(name.value, ())):
+        if place < places.get(name, place + 1) and not any(part is name for part in tree.walk(node.value)):
+            return node.value
+    return None
+
+
+def _assigned(
+    scope: cst.CSTNode, context: Context
+) -> tuple[dict[str, list[tuple[int, cst.Assign]]], dict[cst.CSTNode, int]]:
+    """The assignments to each name in a scope, and where in its order these and all names stand."""
+    assigned: dict[str, list[tuple[int, cst.Assign]]] = {}
+    places: dict[cst.CSTNode, int] = {}
+    for place, node in enumerate(context.walk(scope)):
+        if isinstance(node, cst.Name):
+            places[node] = place
+        elif isinstance(node, cst.Assign):
+            for text in {tree.dotted(target.target) for target in node.targets} - {None}:
+                assigned.setdefault(str(text), []).append((place, node))
+    return assigned, places
 
 
 def sources(node: cst.BaseExpression, context: Context) -> Iterator[cst.BaseExpression]:
