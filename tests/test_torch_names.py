@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,14 +65,47 @@ def is_covered(section: str, name: str) -> bool:
 
 
 def test_what_is_shared_is_the_same_as_recorded_or_told_to_differ() -> None:
-    pytest.importorskip("mlx.core")
-    examples = _proof.record()["examples"]
+    record = _proof.record()
     for section, names in _names.shared().items():
         assert not names.keys() & _names.table()[section].keys()
         for name, row in names.items():
-            if "differs" in row:
-                assert row["differs"] in by_name(), name
-            elif "gives" in row:
-                assert not _proof.compared(_proof.run(in_mlx(row["try"])), row["gives"]).holds
+            kind = "differences" if "differs" in row or "say" in row else "examples"
+            if "try" in row:
+                assert [seen["torch"] for seen in record[kind][f"{section}.{name}"]] == [row["try"]]
             else:
-                assert [seen["torch"] for seen in examples[f"{section}.{name}"]] == [row["try"]]
+                assert kind == "differences"
+                assert row["shown"].keys() <= inspect.signature(by_name()[row["differs"]].repro).parameters.keys()
+
+
+SHOWN = [
+    (f"{section}.{name}", row)
+    for section, names in _names.shared().items()
+    for name, row in names.items()
+    if "shown" in row
+]
+
+
+@pytest.mark.parametrize("row", [row for _, row in SHOWN], ids=[name for name, _ in SHOWN])
+def test_what_is_told_to_differ_is_shown_by_its_rule(
+    row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlx.core")
+    monkeypatch.chdir(tmp_path)
+    repro = by_name()[row["differs"]].repro
+    assert repro is not None
+    evidence = repro(**row["shown"])
+    assert evidence.hazard.holds, evidence.hazard.text
+    assert evidence.remedy.holds, evidence.remedy.text
+
+
+DIFFERENCES = [(name, row) for name, rows in _proof.record()["differences"].items() for row in rows]
+
+
+@pytest.mark.parametrize("row", [row for _, row in DIFFERENCES], ids=[name for name, _ in DIFFERENCES])
+def test_what_differs_does_not_give_what_pytorch_gave(row: dict[str, Any]) -> None:
+    pytest.importorskip("mlx.core")
+    try:
+        got = _proof.run(row["mlx"])
+    except (AttributeError, TypeError, ValueError):
+        return
+    assert not _proof.compared(got, row["result"]).holds

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlxlint.engine import Analysis
 from mlxlint.registry import rules
-from mlxlint.rule import Confidence, Finding, shown
+from mlxlint.rule import Confidence, Finding, Observation, shown
 from mlxlint.rules.api import _names, _proof
 from mlxlint.source import Source
 
@@ -38,7 +38,7 @@ MOST_PASSES = 10
 
 def in_mlx(example: str) -> str:
     """An example as someone would write it who takes MLX for PyTorch."""
-    return example.replace("torch.nn.", "nn.").replace("torch.", "mx.")
+    return example.replace("torch.nn.", "nn.").replace("torch.optim.", "optim.").replace("torch.", "mx.")
 
 
 def rewritten(source: str) -> str:
@@ -85,12 +85,20 @@ def _rewritten_examples() -> Iterator[tuple[str, str, str]]:
                     yield f"{section}.{name}", form.example, rewritten(in_mlx(form.example))
 
 
-def _shared_examples() -> Iterator[tuple[str, str, str]]:
-    """What gives the same as it stands."""
+def _shared_examples(differ: bool) -> Iterator[tuple[str, str, str]]:
+    """What gives the same as it stands, or what does not."""
     for section, names in _names.shared().items():
         for name, row in names.items():
-            if "try" in row and "gives" not in row:
+            if "try" in row and ("differs" in row or "say" in row) is differ:
                 yield f"{section}.{name}", row["try"], in_mlx(row["try"])
+
+
+def _observed(text: str, expected: Any) -> Observation:
+    """Whether MLX gives what PyTorch gave."""
+    try:
+        return _proof.compared(_proof.run(text), expected)
+    except Exception as error:
+        return shown(False, f"{type(error).__name__}: {error}")
 
 
 def main() -> None:
@@ -100,28 +108,32 @@ def main() -> None:
         "versions": {package: importlib.metadata.version(package) for package in ("torch", "mlx")},
         "inputs": inputs,
         "examples": {},
+        "differences": {},
     }
     _write(record)
     failures = 0
-    for name, example, text in (*_rewritten_examples(), *_shared_examples()):
+    alike = (("examples", example) for example in (*_rewritten_examples(), *_shared_examples(differ=False)))
+    unlike = (("differences", example) for example in _shared_examples(differ=True))
+    for kind, (name, example, text) in (*alike, *unlike):
         result = expected(example)
-        try:
-            observed = _proof.compared(_proof.run(text), result)
-        except Exception as error:
-            observed = shown(False, f"{type(error).__name__}: {error}")
-        if observed.holds:
-            record["examples"].setdefault(name, []).append({"torch": example, "mlx": text, "result": result})
+        observed = _observed(text, result)
+        if observed.holds is (kind == "examples"):
+            record[kind].setdefault(name, []).append({"torch": example, "mlx": text, "result": result})
         else:
             failures += 1
             print(f"{name}: {example} -> {text}: {observed.text}")
     _write(record)
-    print(f"{sum(map(len, record['examples'].values()))} examples agree, {failures} do not")
+    agree, differ = (sum(map(len, record[kind].values())) for kind in ("examples", "differences"))
+    print(f"{agree} examples agree, {differ} differ as stated, {failures} are not as stated")
 
 
 def _write(record: dict[str, Any]) -> None:
-    rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in record["examples"].items())
-    head = {key: value for key, value in record.items() if key != "examples"}
-    text = json.dumps(head)[:-1] + ',\n "examples": {\n' + rows + "\n}}\n"
+    kinds = ("examples", "differences")
+    text = json.dumps({key: value for key, value in record.items() if key not in kinds})[:-1]
+    for kind in kinds:
+        rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in record[kind].items())
+        text += f',\n "{kind}": {{\n{rows}\n}}'
+    text += "}\n"
     _proof.RECORD.write_text(text, encoding="utf-8")
     _proof.record.cache_clear()
 

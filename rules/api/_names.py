@@ -79,9 +79,9 @@ def table() -> Mapping[str, Mapping[str, Entry]]:
 
 
 @cache
-def shared() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """Section -> name in both libraries -> ``try``, what gives the same in both, or ``differs``, the rule about it."""
-    content: Mapping[str, Mapping[str, Mapping[str, str]]] = tomllib.loads(SHARED.read_text(encoding="utf-8"))
+def shared() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """Section -> name in both libraries -> its row, as the file describes it."""
+    content: Mapping[str, Mapping[str, Mapping[str, Any]]] = tomllib.loads(SHARED.read_text(encoding="utf-8"))
     return content
 
 
