@@ -56,9 +56,7 @@ class UnreadableNpy(Rule):
             array = context.array(arg.value)
             if array is None or array.dtype != "bfloat16" or arg.star:
                 continue
-            core = context.importing("mlx.core", "mx")
-            edits = [] if core is None else [*core[1], Replace(arg.value, _cast(arg.value, core[0], context))]
-            fix = NodeFix("Save as float32", edits, Applicability.UNSAFE) if edits else None
+            fix = _as_float32(arg.value, context)
             context.report(self, arg.value, because=[arg.value], array=context.brief(arg.value), fix=fix)
 
     @staticmethod
@@ -75,5 +73,10 @@ class UnreadableNpy(Rule):
         )
 
 
-def _cast(node: cst.BaseExpression, mx: str, context: Context) -> str:
-    return f"{operand(node, context)}.astype({mx}.float32)"
+def _as_float32(node: cst.BaseExpression, context: Context) -> NodeFix | None:
+    core = context.importing("mlx.core", "mx")
+    if core is None:
+        return None
+    mx, imports = core
+    text = f"{operand(node, context)}.astype({mx}.float32)"
+    return NodeFix("Save as float32", [*imports, Replace(node, text)], Applicability.UNSAFE)
