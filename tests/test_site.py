@@ -10,7 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import ROOT
+from shown import commands, unknown_options
 
 from mlxlint.dev import docs, walkthrough
 from mlxlint.model import api
@@ -45,6 +47,21 @@ def test_a_page_is_executed(tmp_path: Path) -> None:
 def test_what_varies_is_left_as_it_is(tmp_path: Path) -> None:
     page = "```console\n$ echo 'done (0.4 s)'\ndone (1.3 s)\n```\n"
     assert walkthrough.executed(page, tmp_path) == page
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_shown_have_their_options(page: Path) -> None:
+    for words in commands(page.read_text(encoding="utf-8")):
+        assert not unknown_options(words), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_yaml_shown_is_valid(page: Path) -> None:
+    for block in re.findall(r"^```yaml[^\n]*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        assert yaml.safe_load(block)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,8 +14,9 @@ import click
 import pytest
 import yaml
 from conftest import HAZARD, Lint
+from shown import commands, unknown_options
 
-from mlxlint.cli import Failure, cli
+from mlxlint.cli import Failure
 from mlxlint.evidence import Run, Seen, recorded, spans
 from mlxlint.model import api
 from mlxlint.registry import by_name, rules
@@ -136,25 +135,13 @@ def test_names_of_rules_in_the_instructions_are_there() -> None:
         assert any(code.startswith(prefix) for code in rules())
 
 
-def commands() -> Iterator[list[str]]:
-    """The calls of mlxlint and of its scripts in all files."""
-    for text in FILES.values():
-        for line in re.findall(r"`(mlxlint [^`]+)`|^\$ (.+)$", text, flags=re.MULTILINE):
-            words = shlex.split("".join(line), comments=True)
-            if words[0] == "python":
-                words[:2] = ["mlxlint", Path(words[1]).stem]
-            if words[0] == "mlxlint":
-                yield words[1:]
+SCRIPTS = re.compile(r"python scripts/(check|probe|releases)\.py")
+COMMANDS = [words for text in FILES.values() for words in commands(SCRIPTS.sub(r"mlxlint \1", text))]
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_commands_have_the_options_shown(words: list[str]) -> None:
-    context = click.Context(cli)
-    command = cli.get_command(context, words[0])
-    assert command is not None, words
-    command.make_context(words[0], words[1:], resilient_parsing=True)
-    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    assert {word for word in words[1:] if word.startswith("-")} <= known
+    assert not unknown_options(words)
 
 
 @pytest.mark.parametrize("code", blocks(FILES["SKILL.md"], "python"))
