@@ -41,7 +41,7 @@ class Auditor(Checker):
         reading = self._reading(task.settings)
         findings = reading.lint(source, Path(task.path) if task.path else None)
         findings += notebook.syntax_errors(source)
-        return Audited([], audit=audited(source, reading.uses, findings))
+        return Audited([], audit=audited(source, reading.uses, reading.unresolved, findings))
 
     def _reading(self, settings: Settings) -> Reading:
         if settings not in self._readings:

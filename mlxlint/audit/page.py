@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from mlxlint.audit.report import WORDS, about_api, shown_place
+from mlxlint.audit.report import WORDS, about_api, about_unresolved, shown_place
 from mlxlint.audit.survey import Api, FileAudit, Hazard, Survey, rule_of
 from mlxlint.audit.ways import Way
 from mlxlint.report import shared
@@ -76,6 +76,8 @@ class _Page:
             for way, (names, uses) in self.survey.ways.items()
         )
         yield table("Ways of names", ["Way", "Meaning", "#Names", "#Uses", "=Share of uses"], rows)
+        if self.survey.unresolved:
+            yield f'<p class="weak">Not counted: {text(about_unresolved(self.survey))}.</p>'
 
     def files(self) -> Iterator[str]:
         ranking = self.survey.ranking

@@ -12,7 +12,7 @@ from pathlib import Path
 import libcst as cst
 
 from mlxlint.audit.spelling import in_mlx, in_torch, names_torch
-from mlxlint.audit.uses import Use, uses
+from mlxlint.audit.uses import Use, unresolved, uses
 from mlxlint.context import Context
 from mlxlint.engine import Analysis
 from mlxlint.model import foreign, names
@@ -26,11 +26,13 @@ from mlxlint.model.values import (
     LIKELY,
     UNKNOWN,
     Array,
+    Class,
     Dict,
     Foreign,
     Instance,
     Module,
     Name,
+    Partial,
     Value,
     constant,
     join_all,
@@ -102,7 +104,10 @@ class _TorchInterpreter(Interpreter):
 
     def _parameter(self, code: FunctionCode, param: cst.Param) -> Value:
         found = super()._parameter(code, param)
-        is_input = found is UNKNOWN and param.default is None and not NOT_ARRAYS.search(param.name.value)
+        if found is UNKNOWN and param.default is not None:  # a layer, or what makes one
+            default = self.in_scope_of(code, lambda: self.eval(param.default))  # type: ignore[arg-type]
+            return default if isinstance(default, (Class, Name, Partial)) else UNKNOWN
+        is_input = found is UNKNOWN and not NOT_ARRAYS.search(param.name.value)
         if is_input and code.name == "forward" and code.owner is not None and code.owner.is_mlx_module:
             return Array(op="parameter", confidence=LIKELY, node=param)
         return found
@@ -150,7 +155,10 @@ def _result(function: Value, args: Arguments) -> Value:
 
 
 class Reading(Analysis):
-    """Reads files written for PyTorch: :meth:`lint` gives what MLX's rules say, and ``uses`` what the file uses."""
+    """Reads files written for PyTorch: :meth:`lint` gives what MLX's rules say, and ``uses`` what the file uses.
+
+    ``unresolved`` are the methods of tensors read from what is not known to be one.
+    """
 
     def __init__(
         self,
@@ -162,17 +170,18 @@ class Reading(Analysis):
         super().__init__(rules, min_confidence=min_confidence, search=search)
         self.project = TorchProject(search)
         self.uses: list[Use] = []
+        self.unresolved: list[str] = []
 
     def forget(self) -> None:
         self.project = TorchProject((), self.project.finder)
 
     def lint(self, source: Source, path: Path | None = None) -> list[Finding]:
-        self.uses = []
+        self.uses, self.unresolved = [], []
         return super().lint(source, path)
 
     def _visit(self, context: Context, source: Source) -> list[Finding]:
         _rename_core(context.module.env)
-        self.uses = uses(context, source)
+        self.uses, self.unresolved = uses(context, source), unresolved(context)
         return super()._visit(context, source)
 
 

@@ -49,6 +49,14 @@ def _summary(survey: Survey) -> Iterator[str]:
     yield ""
     for way, (names, uses) in survey.ways.items():
         yield f"  {way.value:<10}{uses:>7} uses  {names:>5} names  MLX has {WORDS[way]}"
+    if survey.unresolved:
+        yield from ("", f"Not counted: {about_unresolved(survey)}")
+
+
+def about_unresolved(survey: Survey) -> str:
+    number = survey.unresolved.total()
+    names = ", ".join(name for name, _ in survey.unresolved.most_common(FEW_PLACES))
+    return f"{shared.counted(number, 'place')} with a name of tensors' on what is not known to be one ({names})"
 
 
 def _apis(survey: Survey, everything: bool) -> Iterator[str]:
@@ -126,6 +134,7 @@ def as_json(survey: Survey, root: Path) -> dict[str, Any]:
             "names": len(survey.apis),
             "mechanical": survey.mechanical,
             "share": survey.share,
+            "unresolved": survey.unresolved,
             "ways": {way.value: {"names": names, "uses": uses} for way, (names, uses) in survey.ways.items()},
         },
         "apis": [_api(api) for api in survey.apis],

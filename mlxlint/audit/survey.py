@@ -45,22 +45,30 @@ class Hazard(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """One use of a name of PyTorch's, and whether a port of it is mechanical: known text, and nothing to think of."""
+    """One use of a name of PyTorch's, and whether a port of it is mechanical: known text, and nothing to think of.
+
+    ``rule`` is the first that speaks of it.
+    """
 
     name: str
     place: Place
     mechanical: bool
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
 class FileAudit:
-    """One file. ``problem`` is what kept it from being read; ``by_hand`` counts the places that need a person."""
+    """One file. ``problem`` is what kept it from being read; ``by_hand`` counts the places that need a person.
+
+    ``unresolved`` are names that only tensors have, on what is not known to be one; they are not among the usages.
+    """
 
     path: str
     lines: int
     usages: tuple[Usage, ...] = ()
     hazards: tuple[Hazard, ...] = ()
     by_hand: int = 0
+    unresolved: tuple[str, ...] = ()
     problem: str | None = None
 
     @property
@@ -113,12 +121,16 @@ class Survey:
             by_name.setdefault(usage.name, []).append(usage)
         found = (
             Api(
-                name, meaning(name), len(each), sum(usage.mechanical for usage in each),
+                name, _known(name, each), len(each), sum(usage.mechanical for usage in each),
                 len({usage.place.path for usage in each}),
             )
             for name, each in by_name.items()
         )  # fmt: skip
         return sorted(found, key=lambda api: (-api.uses, api.name))
+
+    @cached_property
+    def unresolved(self) -> Counter[str]:
+        return Counter(name for file in self.files for name in file.unresolved)
 
     @cached_property
     def ways(self) -> dict[Way, tuple[int, int]]:
@@ -144,6 +156,13 @@ class Survey:
         return sorted(used, key=lambda file: (-file.by_hand, -len(file.usages), file.path))
 
 
+def _known(name: str, usages: Sequence[Usage]) -> Meaning:
+    """What the tables know of a name, or a rule where they do not."""
+    known = meaning(name)
+    rule = next((usage.rule for usage in usages if usage.rule is not None), None)
+    return known if known.listed or rule is None else Meaning(Way.DIFFERENT, rule=rule)
+
+
 def rule_of(hazard: Hazard) -> Rule:
     return registry.by_name()[hazard.rule]
 
@@ -152,19 +171,22 @@ def _danger(hazard: Hazard) -> int:
     return (Kind.SILENT, Kind.CRASH, Kind.COST, Kind.DEPRECATED).index(rule_of(hazard).kind)
 
 
-def audited(source: Source, uses: Sequence[Use], findings: Sequence[Finding]) -> FileAudit:
+def audited(source: Source, uses: Sequence[Use], unresolved: Iterable[str], findings: Sequence[Finding]) -> FileAudit:
     """What is to be said of a file, from the names it uses and what rules find in it."""
     of_port = [finding for finding in findings if finding.kind is not Kind.TOOL]
     held = _by_use(uses, of_port)
-    usages = tuple(
-        Usage(use.name, Place.of(source, use.at), _is_mechanical(use, held.get(index, [])))
-        for index, use in enumerate(uses)
-    )
+    usages = tuple(_usage(source, use, held.get(index, [])) for index, use in enumerate(uses))
     by_hand = sum(not usage.mechanical for usage in usages) + sum(map(_needs_hand, held.get(None, [])))
     hazards = [*(_hazard(source, finding) for finding in of_port), *_expected(source, uses, of_port)]
     hazards.sort(key=lambda hazard: (hazard.place, hazard.rule))
     problem = next((finding.message for finding in findings if finding.kind is Kind.TOOL), None)
-    return FileAudit(source.path, len(source.line_starts), usages, tuple(hazards), by_hand, problem)
+    rows = len(source.line_starts)
+    return FileAudit(source.path, rows, usages, tuple(hazards), by_hand, tuple(unresolved), problem)
+
+
+def _usage(source: Source, use: Use, findings: Sequence[Finding]) -> Usage:
+    rule = next((finding.name for finding in findings), None)
+    return Usage(use.name, Place.of(source, use.at), _is_mechanical(use, findings), rule)
 
 
 def _by_use(uses: Sequence[Use], findings: Iterable[Finding]) -> dict[int | None, list[Finding]]:

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import libcst as cst
 
 from mlxlint.audit.spelling import in_torch
-from mlxlint.audit.ways import MODULE, OF_OBJECTS, OPTIMIZER, TENSOR, entry, is_known
+from mlxlint.audit.ways import MODULE, OF_OBJECTS, OPTIMIZER, SCHEDULER, TENSOR, entry, is_known, of_tensors_alone
 from mlxlint.context import Context
-from mlxlint.model.values import Instance, Name, Value
+from mlxlint.model.values import UNKNOWN, Instance, Name, Value
 from mlxlint.positions import offsets
 from mlxlint.rules.api import _names
 from mlxlint.source import Source
+
+_OWNERS = {MODULE: "mlx.nn.", SCHEDULER: "mlx.optimizers.lr_scheduler.", OPTIMIZER: "mlx.optimizers."}
 
 
 class Use(NamedTuple):
@@ -36,7 +38,7 @@ def uses(context: Context, source: Source) -> list[Use]:
     imported = {bound: value.name for bound, value in _imported(context)}
     named = [
         (node, name)
-        for node in context.module.values
+        for node in context.walk(context.tree, into_functions=True)
         if isinstance(node, (cst.Name, cst.Attribute)) and (name := _used(node, imported, context)) is not None
     ]
     parts = [(node, name, _spot(node), _whole(node, context), _block(node, context)) for node, name in named]
@@ -55,6 +57,13 @@ def uses(context: Context, source: Source) -> list[Use]:
         if whole in places
     ]
     return sorted(found, key=lambda use: use.at)
+
+
+def unresolved(context: Context) -> list[str]:
+    """The names of tensors' methods that are read from what is not known to be a tensor."""
+    nodes = (node for node in context.module.values if isinstance(node, cst.Attribute))
+    names = (node.attr.value for node in nodes if context.value(node.value) is UNKNOWN)
+    return [name for name in names if name in of_tensors_alone()]
 
 
 def _imported(context: Context) -> Iterator[tuple[str, Name]]:
@@ -96,9 +105,9 @@ def _qualified(value: Value) -> str | None:
 def _of_object(name: str, receiver: Instance) -> str | None:
     """A method of PyTorch's modules or optimizers, where the class of the object has none of that name."""
     bases = receiver.code.ancestry()[1] if receiver.code is not None else [receiver.type]
-    for scope, prefix in ((MODULE, "mlx.nn."), (OPTIMIZER, "mlx.optimizers.")):
+    for scope, prefix in _OWNERS.items():
         if any(base.startswith(prefix) for base in bases):
-            return f"{scope}.{name}" if scope == OPTIMIZER or is_known(scope, name) else None
+            return f"{scope}.{name}" if scope != MODULE or is_known(scope, name) else None
     return None
 
 

@@ -10,11 +10,14 @@ from typing import NamedTuple
 from mlxlint.audit.spelling import in_mlx
 from mlxlint.model import api
 from mlxlint.rules.api import _names
+from mlxlint.rules.api.tensor_method import AMBIGUOUS
 from mlxlint.rules.api.torch_name import FUNCTIONAL, SECTIONS
 
+SCHEDULER = "torch.optim.lr_scheduler.LRScheduler"
 TENSOR, MODULE, OPTIMIZER = OF_OBJECTS = ("torch.Tensor", "torch.nn.Module", "torch.optim.Optimizer")
 _SECTIONS = {**SECTIONS, FUNCTIONAL: "functional", TENSOR: "tensor", MODULE: "module", OPTIMIZER: "optimizer"}
 _CLASSES = {TENSOR: "mlx.core.array", MODULE: "mlx.nn.Module", OPTIMIZER: "mlx.optimizers.Optimizer"}
+NOTHING = "MLX has nothing of the kind"
 _LACKING = ("MLX has no", "MLX does not have")  # how the tables begin when there is nothing of the kind
 
 
@@ -28,23 +31,26 @@ class Way(str, enum.Enum):
 
 
 class Meaning(NamedTuple):
-    """The way of a name; ``instead`` is what to write or to know, ``rule`` the name of the rule that tells more."""
+    """The way of a name; ``instead`` is what to write or to know, ``rule`` the name of the rule that tells more.
+
+    What is not ``listed`` in the tables is judged by the name alone.
+    """
 
     way: Way
     instead: str | None = None
     rule: str | None = None
+    listed: bool = True
 
 
 @cache
 def meaning(name: str) -> Meaning:
     """What a qualified name ("torch.nn.functional.pad", "torch.Tensor.view") is in MLX."""
-    for scope, member in _scopes(name):
-        found = _listed(scope, member) or _in_mlx(scope, member)
+    scopes = list(_scopes(name))
+    for scope, member in scopes[:1] if scopes[0][0] in OF_OBJECTS else scopes:
+        found = _listed(scope, member)
         if found is not None:
             return found
-        if scope in OF_OBJECTS:
-            break
-    return Meaning(Way.MISSING, "MLX has nothing of the kind")
+    return _in_mlx(*scopes[0]) or Meaning(Way.MISSING, NOTHING, listed=False)
 
 
 def is_known(scope: str, member: str) -> bool:
@@ -78,7 +84,7 @@ def _listed(scope: str, member: str) -> Meaning | None:
         advice = found.sketch()
         lacking = advice is None or (not found.forms and advice.startswith(_LACKING))
         way = Way.MISSING if lacking else Way.RENAMED if found.forms else Way.DIFFERENT
-        return Meaning(way, advice or "MLX has nothing of the kind")
+        return Meaning(way, advice or NOTHING)
     shared = _names.shared().get(_section(scope) or "", {}).get(member)
     if shared is None:
         return None
@@ -89,4 +95,13 @@ def _listed(scope: str, member: str) -> Meaning | None:
 def _in_mlx(scope: str, member: str) -> Meaning | None:
     """A name that no table has, where MLX has it too."""
     there = member in api.members(_CLASSES.get(scope) or in_mlx(scope))
-    return Meaning(Way.SAME, "by name; what it does was not compared") if there else None
+    return Meaning(Way.SAME, "by name; what it does was not compared", listed=False) if there else None
+
+
+@cache
+def of_tensors_alone() -> frozenset[str]:
+    """The methods and attributes of tensors that common objects of Python and PyTorch's modules do not have."""
+    tensor = _names.table()["tensor"].keys() | _names.shared()["tensor"].keys()
+    others = {name for kind in (str, bytes, list, tuple, dict, set, int, float, complex, object) for name in dir(kind)}
+    modules = _names.table()["module"].keys() | _names.table()["optimizer"].keys() | api.members("mlx.nn.Module")
+    return frozenset(tensor - others - modules - AMBIGUOUS)
