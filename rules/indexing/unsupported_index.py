@@ -22,12 +22,15 @@ from mlxlint.rule import (
     agrees,
     raises,
 )
+from mlxlint.rules._operations import operand
 
 BOOL = "a Python bool"
 LAST = {  # the last releases that do not take what newer ones do; a bool was taken for the index 0 or 1
     "a mask": "0.29.4", "a list of bools": "0.30.0", BOOL: "0.30.0", "a NumPy scalar": "0.31.1",
     "`...` alone": "0.32.0",
 }  # fmt: skip
+AS_NUMBER = "0.32.2"  # the last release whose arrays are no numbers to Python
+NO_NUMBER = "`{index}` is an array, which is not taken for {place} up to MLX {last}"
 IN_OLDER = "`{array}` is indexed with {what} (`{index}`), which MLX does not take up to {last}"
 
 
@@ -73,8 +76,30 @@ class UnsupportedIndex(Rule):
     message = "`{array}` is indexed with {what} (`{index}`), which MLX does not take"
     targets = frozenset({cst.Subscript})
 
+    calls = frozenset({"range"})
+
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         self._check(node, False, context)
+        part = node.slice[0].slice if len(node.slice) == 1 else None
+        if isinstance(part, cst.Index) and context.target_mlx.reaches(AS_NUMBER):
+            base = context.value(node.value)
+            if isinstance(base, Sequence) and base.kind in ("list", "tuple"):
+                self._check_number(part.value, "an index of Python's", context)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) == "builtins.range" and context.target_mlx.reaches(AS_NUMBER):
+            for arg in node.args:
+                self._check_number(arg.value, "a bound of `range`", context)
+
+    def _check_number(self, node: cst.BaseExpression, place: str, context: Context) -> None:
+        """An array where Python wants an int, which older releases do not turn it into."""
+        array = context.array(node)
+        if array is not None and array.rank in (0, None):
+            fix = NodeFix("Take the number out", [Replace(node, f"{operand(node, context)}.item()")])
+            context.report(
+                self, node, template=NO_NUMBER, because=[node], severity=Severity.WARNING, fix=fix, place=place,
+                index=context.brief(node), last=AS_NUMBER, repro={"last": AS_NUMBER},
+            )  # fmt: skip
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:
