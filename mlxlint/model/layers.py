@@ -56,7 +56,7 @@ def call(instance: Instance, args: Arguments) -> Value | None:
         return Array(dtype, _last(x.shape, _construct(instance, 1, "output_dims")), confidence=confidence)
     if layer in ("Embedding", "QuantizedEmbedding"):
         shape = None if x.shape is None else (*x.shape, shapes.size(_construct(instance, 1, "dims")))
-        return Array("float32" if layer == "Embedding" else None, shape, confidence=CERTAIN)
+        return Array(None, shape, confidence=CERTAIN)  # of the weights, loaded ones may be of half precision
     if layer in CONVOLUTIONS or layer in POOLS:
         rank = CONVOLUTIONS.get(layer) or POOLS[layer]
         channels = (
