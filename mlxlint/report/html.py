@@ -148,7 +148,7 @@ class _Page:
         status = f' data-status="{text(finding.verification.status)}"' if finding.verification else ""
         why = "".join(f"<li>{_label(label)}{prose(rest)}</li>" for label, rest in shared.explanation(finding))
         return (
-            f'<li data-item data-severity="{finding.severity.value}" data-family="{family(finding.code)}" '
+            f'<li data-item data-severity="{finding.severity.value}" data-family="{text(family(finding.code))}" '
             f'data-rule="{text(finding.code)}"{status}>'
             f'<p class="message">{_tag(finding.severity)} <span class="place">{text(shared.place(finding))}</span> '
             f"{_link(finding.code, finding.url)} {text(finding.name)}: {prose(finding.message)}</p>"
