@@ -24,9 +24,7 @@ def elementwise(statement: str, **options: bool) -> Any:
         make, head = mx.fast.cuda_kernel, _CUDA
     else:
         raise Skipped("needs Metal or CUDA")
-    kernel = make(
-        name="elementwise", input_names=["x"], output_names=["y"], source=f"{head}\n{statement}", **options
-    )
+    kernel = make(name="elementwise", input_names=["x"], output_names=["y"], source=f"{head}\n{statement}", **options)
 
     def run(x: Any) -> Any:
         (y,) = kernel(

@@ -34,7 +34,7 @@ def _is_method(call: cst.Call, context: Context) -> bool:
     """Whether a call is one of a method of an array, or of something unknown."""
     callee = context.callee(call)
     unknown = callee is None and isinstance(call.func, cst.Attribute) and context.value(call.func.value) is UNKNOWN
-    return unknown or (callee or "").startswith("mlx.core.array.")
+    return unknown or (callee is not None and callee.startswith("mlx.core.array."))
 
 
 def subject(call: cst.Call, context: Context) -> cst.BaseExpression | None:
@@ -50,7 +50,8 @@ def option(call: cst.Call, place: int, name: str, context: Context) -> cst.BaseE
 
 
 def on_last_axis(call: cst.Call, context: Context) -> bool:
-    return constant(context.value(option(call, 0, "axis", context)), int) == -1
+    axis: int | None = constant(context.value(option(call, 0, "axis", context)), int)
+    return axis == -1
 
 
 def origin(node: cst.BaseExpression, context: Context) -> cst.BaseExpression:

@@ -28,7 +28,9 @@ def accuracy_gain(by_hand: Computation, fast: Computation, *arrays: Any) -> Evid
     slow, quick = error(by_hand(*arrays)), error(fast(*arrays))
     times = f"{seconds(by_hand, *arrays) * 1e3:.2f} and {seconds(fast, *arrays) * 1e3:.2f} ms on {mx.default_device()}"
     return Evidence(
-        shown(slow > _MARGIN * quick, f"in {arrays[0].dtype} by hand off by {slow:.1e}, the function by {quick:.1e}; {times}"),
+        shown(
+            slow > _MARGIN * quick, f"{arrays[0].dtype} by hand off by {slow:.1e}, the function by {quick:.1e}; {times}"
+        ),
         agree(fast(*(array.astype(mx.float32) for array in arrays)), exact),
     )
 

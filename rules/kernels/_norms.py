@@ -15,7 +15,7 @@ from ._flow import on_last_axis, operation, option, origin, sources, subject
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What scales rows to one size: the root, the expression that is scaled, and whether that has its mean taken off."""
+    """What scales rows to one size: the root, what is scaled, and whether that has its mean taken off."""
 
     root: cst.BaseExpression
     scaled: cst.BaseExpression
@@ -94,5 +94,3 @@ def _is_same(node: cst.BaseExpression, scaled: cst.BaseExpression, context: Cont
             candidates += [s for s in [subject(made, context)] if s is not None]
     wanted = {bare(made, context) for made in (scaled, origin(scaled, context))}
     return any(bare(made, context) in wanted for made in candidates)
-
-

@@ -106,8 +106,9 @@ class QuantizedModelCast(Rule):
 
 def _reads(node: cst.BaseExpression, model: str, methods: set[str]) -> bool:
     """Whether an expression is a call of one of the model's methods."""
-    is_method = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
-    return is_method and node.func.attr.value in methods and dotted(node.func.value) == model  # type: ignore[union-attr]
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    return node.func.attr.value in methods and dotted(node.func.value) == model
 
 
 def _casts(function: cst.BaseExpression, context: Context) -> bool:

@@ -122,8 +122,7 @@ def _fixed(function: cst.FunctionDef | cst.Lambda, context: Context) -> Iterator
 
 
 def _is_shape(node: cst.BaseExpression | None, context: Context) -> bool:
-    is_shape = isinstance(node, cst.Attribute) and node.attr.value == "shape"
-    return is_shape and context.array(node.value) is not None
+    return isinstance(node, cst.Attribute) and node.attr.value == "shape" and context.array(node.value) is not None
 
 
 def _has_axis(call: cst.Call, context: Context) -> bool:
@@ -135,8 +134,9 @@ def _counts_from_the_end(node: cst.Subscript) -> bool:
     """Whether the only index is a negative number: with several, the first call raises."""
     index = node.slice[0].slice if len(node.slice) == 1 else None
     value = index.value if isinstance(index, cst.Index) else None
-    is_negative = isinstance(value, cst.UnaryOperation) and isinstance(value.operator, cst.Minus)
-    return is_negative and isinstance(value.expression, cst.Integer)
+    if not isinstance(value, cst.UnaryOperation) or not isinstance(value.operator, cst.Minus):
+        return False
+    return isinstance(value.expression, cst.Integer)
 
 
 def _is_parameter(node: cst.BaseExpression, parameters: set[str], context: Context) -> bool:

@@ -118,7 +118,8 @@ def _last_part(node: cst.BaseExpression, context: Context) -> str | None:
     if isinstance(node, cst.Attribute):
         return node.attr.value
     if isinstance(node, cst.Subscript) and isinstance(node.slice[0].slice, cst.Index):
-        return constant(context.value(node.slice[0].slice.value), str)
+        key: str | None = constant(context.value(node.slice[0].slice.value), str)
+        return key
     return None
 
 

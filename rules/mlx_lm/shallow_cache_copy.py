@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.language_models import is_prompt_cache
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeEdit, NodeFix, Replace, Rule, Severity, shown
 
 from ._tiny import tiny
 
@@ -81,7 +81,7 @@ class ShallowCacheCopy(Rule):
         fix, deepcopy = None, context.importing("copy.deepcopy")
         if deepcopy is not None:
             name, imports = deepcopy
-            edits = [Replace(node, f"{name}({context.text(cache)})"), *imports]
+            edits: list[NodeEdit] = [Replace(node, f"{name}({context.text(cache)})"), *imports]
             fix = NodeFix("Copy what is in it", edits, Applicability.UNSAFE)
         context.report(self, node, because=[cache], copy=context.brief(node), cache=context.brief(cache), fix=fix)
 
