@@ -13,6 +13,7 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
 from mlxlint.model.port import Sign, in_text
 from mlxlint.model.values import UNKNOWN, Array, Class, Function, Instance, Module, Name, Partial, Value, as_array
+from mlxlint.positions import indented
 from mlxlint.rule import Confidence, InsertStatement, Literal, NodeFix, Report, Rule, Severity
 from mlxlint.target import NEWEST, Target
 
@@ -256,8 +257,12 @@ class Context:
                         stack.append((code.node.body, code.module))
 
     def text(self, node: cst.CSTNode) -> str:
-        """The source of a node, without whitespace around it."""
-        return self.tree.code_for_node(node).strip()
+        """The source of a node as it stands in the file, without whitespace around it."""
+        text = self.tree.code_for_node(node).strip()
+        if "\n" not in text:
+            return text
+        blocks = [above for above in self.ancestors(node) if isinstance(above, cst.IndentedBlock)]
+        return indented(self.tree, node, reversed(blocks)).strip()
 
     def brief(self, node: cst.CSTNode, limit: int = 40) -> str:
         """The source of a node on one line, cut to be quoted in a message."""

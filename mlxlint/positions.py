@@ -86,6 +86,15 @@ def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], source: Source, pa
     return found
 
 
+def indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.IndentedBlock]) -> str:
+    """The code of a node in some blocks, outermost first: further lines of an expression begin as they do there."""
+    state = CodegenState(default_indent=module.default_indent, default_newline=module.default_newline)
+    for block in blocks:
+        state.increase_indent(module.default_indent if block.indent is None else block.indent)
+    node._codegen(state)
+    return "".join(state.tokens)
+
+
 def _top(node: cst.CSTNode, module: cst.Module, parents: Parents) -> cst.CSTNode:
     """The top-level statement around a node; the module for what stands in none."""
     while parents.get(node, module) is not module:

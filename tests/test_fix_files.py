@@ -53,6 +53,16 @@ def fixed_text(text: str, file: FixtureFile, lint: Lint) -> str:
     return fix(source, again(source), again, unsafe=True).source.text
 
 
+def test_expressions_of_several_lines_keep_their_indent(lint: Lint) -> None:
+    head = "import mlx.core as mx\n\n\nclass Model:\n    def __call__(self, x: mx.array):\n"
+    source = Source(
+        "model.py",
+        head + "        return mx.cat(\n            [\n                x,\n            ],\n            0,\n        )\n",
+    )
+    fixed = fix(source, lint(source.text), lambda changed: lint(changed.text), unsafe=True)
+    assert fixed.source.text == head + "        return mx.concatenate([\n                x,\n            ], axis=0)\n"
+
+
 def real_files(package: str) -> list[Path]:
     spec = find_spec(package)
     folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec is not None else []
