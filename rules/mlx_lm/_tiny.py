@@ -29,6 +29,7 @@ def tiny(head_size: int = 16) -> tuple[Any, Any]:
     mx.random.seed(0)
     arguments = ModelArgs(
         model_type="llama", hidden_size=32, num_hidden_layers=2, intermediate_size=64, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=head_size, rms_norm_eps=1e-5, vocab_size=len(vocabulary), tie_word_embeddings=False,
+        num_key_value_heads=1, head_dim=head_size, rms_norm_eps=1e-5, vocab_size=len(vocabulary),
+        tie_word_embeddings=False,
     )  # fmt: skip
     return Model(arguments), TokenizerWrapper(tokenizer)

@@ -11,20 +11,20 @@ from ._generation import BATCHED, EVERY
 from ._tiny import tiny
 
 _MAKE = "mlx_lm.models.cache.make_prompt_cache"
-_OWN = "`max_kv_size` is read for models that leave their caches to MLX-LM: most, also Llama, make their own and ignore it"
+_OWN = "`max_kv_size` is read for models that leave their caches to MLX-LM: Llama and others ignore it"
 
 
 class CacheSizeIgnored(Rule):
     """`max_kv_size` is given where nobody reads it
 
     ## What it does
-    Finds `max_kv_size` beside `prompt_cache`, as a warning, and `max_kv_size` alone, for `generate`, `stream_generate`,
-    `generate_step` and `make_prompt_cache`, as a note.
+    Finds `max_kv_size` beside `prompt_cache`, as a warning, and `max_kv_size` alone, for `generate`,
+    `stream_generate`, `generate_step` and `make_prompt_cache`, as a note.
 
     ## PyTorch and MLX
-    In `transformers` a sliding window is asked for by the class of the cache. `max_kv_size` of MLX-LM chooses the caches
-    that are made: a cache that is given stays as it is, and a model with a `make_cache` of its own, since MLX-LM 0.28.3
-    also Llama, is asked for its caches without it. Memory then grows with the length of the text.
+    In `transformers` a sliding window is asked for by the class of the cache. `max_kv_size` of MLX-LM chooses the
+    caches that are made: a cache that is given stays as it is, and a model with a `make_cache` of its own, since
+    MLX-LM 0.28.3 also Llama, is asked for its caches without it. Memory then grows with the length of the text.
 
     ## Example
     ```python
@@ -91,5 +91,3 @@ class CacheSizeIgnored(Rule):
 def _is_none(node: cst.BaseExpression, context: Context) -> bool:
     value = context.value(node)
     return isinstance(value, Const) and value.value is None
-
-

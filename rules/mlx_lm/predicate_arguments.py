@@ -15,13 +15,13 @@ class PredicateArguments(Rule):
     """A `quant_predicate` takes another number of arguments than it is given
 
     ## What it does
-    Finds functions given to `convert` and `quantize_model` as `quant_predicate` that cannot be called with a path and a
-    module.
+    Finds functions given to `convert` and `quantize_model` as `quant_predicate` that cannot be called with a path and
+    a module.
 
     ## PyTorch and MLX
-    The predicate decides how each layer is quantised. Its annotation in `convert` still names three arguments, and early
-    releases of MLX-LM passed the configuration as the third. It is called with the path and the module: anything else
-    raises `TypeError`, after the model was loaded.
+    The predicate decides how each layer is quantised. Its annotation in `convert` still names three arguments, and
+    early releases of MLX-LM passed the configuration as the third. It is called with the path and the module:
+    anything else raises `TypeError`, after the model was loaded.
 
     ## Example
     ```python

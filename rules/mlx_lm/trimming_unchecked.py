@@ -14,7 +14,8 @@ class TrimmingUnchecked(Rule):
     """A prompt cache is trimmed, and nobody asks whether it was
 
     ## What it does
-    Finds `trim_prompt_cache(cache, n)` as a statement of its own, in a function that never asks `can_trim_prompt_cache`.
+    Finds `trim_prompt_cache(cache, n)` as a statement of its own, in a function that never asks
+    `can_trim_prompt_cache`.
 
     ## PyTorch and MLX
     `DynamicCache.crop` of `transformers` always crops. `trim_prompt_cache` returns how many tokens it took away. For
