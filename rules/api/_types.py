@@ -28,7 +28,7 @@ _TYPES: Mapping[str, frozenset[str]] = {  # by a part of an annotation; tried on
     "None": frozenset(),
     "Sequence[int]": frozenset({"list", "tuple", "iterator"}),
     "list[int]": frozenset({"list", "tuple"}),
-    "list[array]": frozenset({"list", "tuple"}),
+    "list[array]": frozenset({"array", "list", "tuple"}),
     "list": frozenset({"list"}),
     "tuple": frozenset({"tuple"}),
     "tuple[int]": frozenset({"list", "tuple"}),
