@@ -35,6 +35,15 @@ def test_page_followed_by_copy_and_paste(name: str, tmp_path: Path, monkeypatch:
     assert shown == walkthrough.settled(page), f"run `python -m mlxlint.dev.walkthrough docs/{name}`"
 
 
+def test_finished_files_of_the_tutorial_are_the_example() -> None:
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    files = {
+        block["title"]: block["body"] for block in walkthrough.BLOCK.finditer(page) if block["language"] == "python"
+    }
+    folder = ROOT / "examples" / "digits"
+    assert files == {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+
+
 def test_a_page_is_executed(tmp_path: Path) -> None:
     page = (
         '```python title="a/b.py"\nprint(3)\n```\n\n```console\n$ python a/b.py\n4\n$ echo two >&2; false\n```\n\n'

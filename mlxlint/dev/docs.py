@@ -1,4 +1,4 @@
-"""The pages of the site that come from the code: one per rule, their index, the settings, the command line's help.
+"""The pages of the site that come from the code: rules, evidence, changes, the skill, settings, the command line.
 
 MkDocs loads this module as a hook, so that no generated page is kept in the repository or can be out of date. The one
 generated part that is kept is the README's table of families: ``python -m mlxlint.dev.docs`` writes it anew.
@@ -25,6 +25,7 @@ from mlxlint.families import Family, families
 from mlxlint.registry import rules
 from mlxlint.releases.changes import Changes, Turn, changes, known
 from mlxlint.rule import Rule
+from mlxlint.skill.render import skill
 from mlxlint.verify import mlx_lm_surface, mlx_surface
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings(),
         "command-line.md": command_line(),
         **{f"changes/{package}.md": changes_page(package) for package in PACKAGES},
+        **{f"skill/{path}": text for path, text in skill("mlx").items() if path.endswith(".md")},
     }
     return generated | {page_of(rule): rule_page(rule) for rule in rules().values()}
 
