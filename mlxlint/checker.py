@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlxlint.model.finder import Facts
 
 INTERNAL_ERROR = "MLX002"
-MOST_TEXT = 4_000_000  # characters whose trees and values are held at a time, some 60 bytes for each
+MOST_TEXT = 1_500_000  # characters whose trees and values are held at a time, some 90 bytes for each
 
 
 @dataclass(frozen=True, eq=False)
