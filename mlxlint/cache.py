@@ -118,7 +118,7 @@ class Cache:
             if not self._finder(settings).hold(facts):
                 return None
             return [_finding(values, shown) for values in json.loads(row[1])]
-        except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError):
+        except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, AttributeError):
             return None
 
     def _finder(self, settings: Settings) -> Finder:
