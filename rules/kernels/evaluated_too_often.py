@@ -110,9 +110,9 @@ def _is_evaluation(statement: cst.CSTNode, context: Context) -> bool:
 
 
 def _communicates(call: cst.Call, context: Context) -> bool:
-    """Whether what is evaluated waits for other processes, so that the order matters."""
-    calls = (node for node in walk(call) if isinstance(node, cst.Call))
-    return any((context.callee(inner) or "").startswith("mlx.core.distributed.") for inner in calls)
+    """Whether what is evaluated waits for other processes, or might, so that the order matters."""
+    calls = (context.callee(node) for node in walk(call) if isinstance(node, cst.Call))
+    return any(callee is None or callee.startswith("mlx.core.distributed.") for callee in calls)
 
 
 def _is_conditional(node: cst.CSTNode, context: Context) -> bool:
