@@ -191,7 +191,8 @@ class Calls(Machine):
         if transform == "mlx.core.grad":
             self.call(inner, args, node)
             first = args.get(0)
-            return Array(first.dtype, first.shape) if isinstance(first, Array) else Tree("gradients", node=node)
+            alone = isinstance(first, Array) and not partial.args and not partial.keywords  # no `argnums`
+            return Array(first.dtype, first.shape) if alone else Tree("gradients", node=node)
         if transform == "mlx.core.vmap":
             result = self.call(inner, Arguments(tuple(foreign.iterate(a) for a in args.positional), {}))
             array = as_array(result)

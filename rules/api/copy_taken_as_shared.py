@@ -64,7 +64,7 @@ class CopyTakenAsShared(Rule):
 
     def _check(self, node: cst.Assign | cst.AugAssign, context: Context) -> None:
         target = written(node)
-        if not isinstance(target, cst.Name):
+        if not isinstance(target, cst.Name) or "numpy" not in context.frameworks:
             return
         value = context.value(target)
         if isinstance(value, Foreign) and value.type == NDARRAY:

@@ -64,6 +64,8 @@ class NumpyFunctionOfArray(Rule):
         callee = context.callee(node)
         if callee is None or callee.rpartition(".")[0] != "numpy" or callee[6:] not in FUNCTIONS or not node.args:
             return
+        if callee == "numpy.where" and len(node.args) == 1:
+            return  # the positions, which MLX cannot give
         given = [arg.value for arg in node.args if not arg.star and arg.keyword is None]
         if callee[6:] in ("concatenate", "stack") and given and isinstance(given[0], (cst.List, cst.Tuple)):
             given = [element.value for element in given[0].elements]

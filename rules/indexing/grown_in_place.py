@@ -5,13 +5,15 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.values import Shape
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rules._shared import default_severity
 
 
 class GrownInPlace(Rule):
     """An in-place operation that makes the array larger
 
     ## What it does
-    Finds `x += y` where `y` is known to have more axes than `x`, or to be longer where `x` has one element.
+    Finds `x += y` where `y` is known to have more axes than `x`, or to be longer where `x` has one element. It is a
+    warning in ports, and else a note.
 
     ## PyTorch and MLX
     PyTorch's in-place operations keep the shape of `x`, and raise when the result has another. In MLX `x += y`
@@ -51,8 +53,8 @@ class GrownInPlace(Rule):
         after = _grown(target.shape or (), added.shape)
         if after is not None:
             context.report(
-                self, node, because=[node.target, node.value], array=context.brief(node.target),
-                before=_text(target.shape or ()), after=_text(after),
+                self, node, because=[node.target, node.value], severity=default_severity(context),
+                array=context.brief(node.target), before=_text(target.shape or ()), after=_text(after),
             )  # fmt: skip
 
     @staticmethod
