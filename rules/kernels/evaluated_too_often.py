@@ -111,8 +111,13 @@ def _is_evaluation(statement: cst.CSTNode, context: Context) -> bool:
 
 def _communicates(call: cst.Call, context: Context) -> bool:
     """Whether what is evaluated waits for other processes, or might, so that the order matters."""
-    calls = (context.callee(node) for node in walk(call) if isinstance(node, cst.Call))
-    return any(callee is None or callee.startswith("mlx.core.distributed.") for callee in calls)
+    for inner in walk(call):
+        if isinstance(inner, cst.Call) and inner is not call:
+            callee = context.callee(inner) or ""
+            own = isinstance(inner.func, cst.Name) and not callee.startswith("mlx.")
+            if own or callee.startswith("mlx.core.distributed."):
+                return True
+    return False
 
 
 def _is_conditional(node: cst.CSTNode, context: Context) -> bool:
