@@ -18,7 +18,7 @@ _ALSO_BY_NAME = frozenset({  # against the stubs, those of older releases includ
 })  # fmt: skip
 
 
-def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
+def entry_of(call: cst.Call, context: Context, confidence: int = CERTAIN) -> api.Entry | None:
     """The MLX function, array method, class or layer that a call surely calls, when its signatures are known.
 
     A method called on its class (``nn.Module.__init__(self)``) is none of these: its object is an argument.
@@ -26,7 +26,7 @@ def entry_of(call: cst.Call, context: Context) -> api.Entry | None:
     called = context.called(call)
     if isinstance(called, Instance):
         return _forward_of(called, context)
-    if not isinstance(called, Name) or not called.name.startswith(("mlx.", "mlx_lm.")) or called.confidence < CERTAIN:
+    if not isinstance(called, Name) or not called.name.startswith(("mlx.", "mlx_lm.")) or called.confidence < confidence:
         return None
     entry = api.lookup(called.name, context.target(called.name).newest)
     if entry is None or not entry.signatures or (entry.kind == "method" and called.receiver is None):

@@ -64,28 +64,36 @@ class SplitBySize(Rule):
         value = context.value(parts)
         if isinstance(value, Sequence) and value.items is not None:
             if len(value.items) == names:
-                self._report_sizes(found, parts, names, context)
+                self._report_sizes(node.value, found, parts, names, context)
         elif isinstance(value, (Const, Scalar)) and scalar_type(value) == "int":
-            self._report_size(found, parts, constant(value, int), names, context)
+            self._report_size(node.value, found, parts, constant(value, int), names, context)
         elif isinstance(parts, (cst.Name, cst.Attribute)) and names > 1:
-            self._report_size(found, parts, None, names, context)
+            self._report_size(node.value, found, parts, None, names, context)
 
-    def _report_sizes(self, found: Operation, parts: cst.BaseExpression, names: int, context: Context) -> None:
+    def _report_sizes(
+        self, call: cst.Call, found: Operation, parts: cst.BaseExpression, names: int, context: Context
+    ) -> None:
         text = bounds([Piece(context.text(parts), parts, context.value(parts))], {})
         fix = _replaced(parts, text) if text is not None and "#" not in context.text(parts) else None
         takes, makes = "the indices at which to cut", f"{names + 1} parts"
         context.report(
-            self, parts, because=[found.subject], takes=takes, makes=makes, names=names, fix=fix, repro={"parts": names}
+            self, call, because=[found.subject], takes=takes, makes=makes, names=names, fix=fix, repro={"parts": names}
         )
 
     def _report_size(
-        self, found: Operation, parts: cst.BaseExpression, count: int | None, names: int, context: Context
+        self,
+        call: cst.Call,
+        found: Operation,
+        parts: cst.BaseExpression,
+        count: int | None,
+        names: int,
+        context: Context,
     ) -> None:
         if count == names:
             return
         context.report(
             self,
-            parts,
+            call,
             because=[found.subject],
             takes="the number of parts",
             names=names,

@@ -10,7 +10,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
-from mlxlint.model.values import constant, scalar_type
+from mlxlint.model.values import LIKELY, constant, scalar_type
 from mlxlint.rule import (
     Applicability,
     Evidence,
@@ -98,7 +98,7 @@ class TorchKeyword(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not any(arg.keyword is not None for arg in node.args):
             return
-        entry = entry_of(node, context)
+        entry = entry_of(node, context, LIKELY)
         for arg in unaccepted_keywords(node, entry) if entry is not None else ():
             assert entry is not None
             assert arg.keyword is not None
@@ -107,6 +107,7 @@ class TorchKeyword(Rule):
                 continue
             context.report(
                 self, arg, callee=explain.short(entry.name), keyword=arg.keyword.value, instead=_instead(found),
+                confidence=context.called(node).confidence,
                 fix=_fix(node, arg, entry, found, context), repro=_parameters(entry, arg.keyword.value),
             )  # fmt: skip
 

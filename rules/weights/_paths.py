@@ -23,6 +23,8 @@ def suffix(node: cst.BaseExpression | None, context: Context, depth: int = 4) ->
         return _of(last.value) if isinstance(last, cst.FormattedStringText) else None
     if isinstance(node, cst.Call) and context.callee(node) in _JOINING and node.args:
         return suffix(node.args[-1].value, context, depth - 1)
+    if isinstance(node, cst.Call) and context.callee(node) == "builtins.str.replace" and len(node.args) == 2:
+        return suffix(node.args[1].value, context, depth - 1)
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, (cst.Divide, cst.Add)):
         return suffix(node.right, context, depth - 1)
     if isinstance(node, cst.Name):
