@@ -39,11 +39,11 @@ class Fact:
         return "- " + " ".join(filter(None, sentences))
 
     def _seen(self) -> str:
-        told = [f"{span.status} on {releases(span.releases)} ({span.place})" for span in self.spans if _ran(span)]
+        told = [f"{span.place}: {span.status} on {releases(span.releases)}" for span in self.spans if _ran(span)]
         if not told:
             return ""
         newest = [span for span in self.spans if span.status == self.status][-1]
-        return f"Run: {package_of(self.key)} {'; '.join(told)}. Seen: {_shortened(newest.text)}"
+        return f"Run: {package_of(self.key)}, {'; '.join(told)}. Seen: {_shortened(newest.text)}"
 
 
 def _ran(span: Span) -> bool:

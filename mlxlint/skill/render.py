@@ -25,8 +25,8 @@ GROUPS = {
     "Documented contracts": "MLX's documentation or its published signatures state these; runs show them.",
     "Observed caveats": "Runs show these, and nothing that MLX publishes promises them. They may change unannounced.",
     "No longer so": "Held on older releases; the newest run refuted them.",
-    "Not settled by a run": "The reproduction came to no result, or needs a device that no run had yet. Run it before "
-    "relying on it: `mlxlint rule NAME --repro --run`.",
+    "Not settled by a run": "No run is on record yet, or it came to no result, or needs a device that no run had. Run "
+    "it before relying on it: `mlxlint rule NAME --repro --run`.",
 }
 
 
