@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Instance, members
+from mlxlint.model.values import LIKELY, UNKNOWN, Const, Instance, Value, members
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 # Layers that hold no array: `bool(layer)` is False.
@@ -71,6 +71,7 @@ class ModuleTruthValue(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
+    default = "a layer without arrays is false: `{tested}` is replaced by `{layer}()` where it is an activation too"
     message = "`{tested}` may be an `{layer}`, which holds no array and is false: compare with `None`"
 
     def visit_If(self, node: cst.If, context: Context) -> None:
@@ -84,6 +85,21 @@ class ModuleTruthValue(Rule):
 
     def visit_BooleanOperation(self, node: cst.BooleanOperation, context: Context) -> None:
         self._check(node.left, context, node)
+        if isinstance(node.operator, cst.Or) and isinstance(node.right, cst.Call):
+            self._check_default(node, context)
+
+    def _check_default(self, node: cst.BooleanOperation, context: Context) -> None:
+        """``act or nn.ReLU()``, where ``act`` is a parameter that may be any layer."""
+        default, given = context.value(node.right), context.alternatives(node.left)
+        is_parameter = isinstance(node.left, cst.Name) and all(_may_be_any_layer(value) for value in given)
+        if is_parameter and isinstance(default, Instance) and default.code is None and default.type in _FALSE:
+            fix = NodeFix(
+                "Compare with `None`", [Replace(node, _if_given(node, context))], Applicability.UNSAFE,
+            )  # fmt: skip
+            context.report(
+                self, node.left, template=self.default, confidence=LIKELY, fix=fix, tested=context.brief(node.left),
+                layer=default.type.replace("mlx.nn.", "nn."),
+            )  # fmt: skip
 
     def visit_UnaryOperation(self, node: cst.UnaryOperation, context: Context) -> None:
         if isinstance(node.operator, cst.Not):
@@ -112,6 +128,21 @@ class ModuleTruthValue(Rule):
 
         act = nn.ReLU()
         return Evidence(shown(not act, "bool(nn.ReLU()) is False"), shown(act is not None, "`is not None` is True"))
+
+
+def _may_be_any_layer(value: Value) -> bool:
+    """Whether nothing more is known of a value than that it is ``None`` or some module."""
+    return all(
+        member is UNKNOWN
+        or (isinstance(member, Const) and member.value is None)
+        or (isinstance(member, Instance) and member.type == "mlx.nn.Module" and member.code is None)
+        for member in members(value)
+    )
+
+
+def _if_given(node: cst.BooleanOperation, context: Context) -> str:
+    given = context.text(node.left)
+    return f"({given} if {given} is not None else {context.text(node.right)})"
 
 
 def _false_layer(node: cst.BaseExpression, context: Context) -> str | None:

@@ -11,15 +11,17 @@ from ._modules import iterations
 
 
 class ParametersIterated(Rule):
-    """`model.parameters()` is iterated, which gives names
+    """`model.parameters()` or `children()` is iterated, which gives names
 
     ## What it does
-    Finds loops, comprehensions and `list(…)` over `parameters()` or `trainable_parameters()` of an MLX module.
+    Finds loops, comprehensions and `list(…)` over `parameters()`, `trainable_parameters()`, `children()` or
+    `leaf_modules()` of an MLX module.
 
     ## PyTorch and MLX
     PyTorch's `parameters()` is an iterator over tensors. MLX's is a nested dict: iterating it gives the names of the
     module's attributes as strings, so that `p.size` and `p.requires_grad` raise, and a count counts attributes.
-    `mlx.utils.tree_flatten` lists the arrays with their full names.
+    `mlx.utils.tree_flatten` lists the arrays with their full names. `children()` is a dict of modules by attribute:
+    `nn.Sequential(*model.children().values())`.
 
     ## Example
     ```python
@@ -52,7 +54,7 @@ class ParametersIterated(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     calls = frozenset({"list", "tuple", "enumerate", "len"})
-    message = "`{tree}` is a nested dict: iterating it gives attribute names, not arrays"
+    message = "`{tree}` is a nested dict: iterating it gives attribute names"
 
     def visit_For(self, node: cst.For, context: Context) -> None:
         self._iterated(node, context)
@@ -124,12 +126,20 @@ def _is_called_names(node: cst.Call, context: Context) -> bool:
 def _is_fresh(node: cst.BaseExpression, context: Context) -> bool:
     """Whether an expression calls ``parameters()`` itself: a tree in a variable may be someone's own structure."""
     value = context.value(node)
-    return isinstance(node, cst.Call) and isinstance(value, Tree) and value.kind == "parameters"
+    if not isinstance(node, cst.Call):
+        return False
+    return (isinstance(value, Tree) and value.kind == "parameters") or _is_children(node, context)
+
+
+def _is_children(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression calls ``children()``, a dict by name as ``parameters()`` is."""
+    callee = context.callee(node) if isinstance(node, cst.Call) else None
+    return callee is not None and callee.startswith("mlx.nn.") and callee.endswith((".children", ".leaf_modules"))
 
 
 def _flattened(target: cst.BaseExpression, iterated: cst.BaseExpression, context: Context) -> NodeFix | None:
     flatten = context.importing("mlx.utils.tree_flatten")
-    if flatten is None or not isinstance(target, cst.Name):
+    if flatten is None or not isinstance(target, cst.Name) or _is_children(iterated, context):
         return None
     name, imports = flatten
     edits = [Replace(target, f"_, {target.value}"), Replace(iterated, f"{name}({context.text(iterated)})")]

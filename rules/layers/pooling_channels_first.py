@@ -10,16 +10,17 @@ from ._layouts import is_channels_first, layer_called, number, option
 from ._losses import index_of
 
 _POOLS = frozenset(f"mlx.nn.{kind}Pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3))
+_SLOPES = "mlx.nn.PReLU"
 _NORMS = {"mlx.nn.BatchNorm": 0, "mlx.nn.InstanceNorm": 0, "mlx.nn.GroupNorm": 1}
-_LAYERS = _POOLS | frozenset(_NORMS) | {"mlx.nn.Upsample", "mlx.nn.Dropout2d", "mlx.nn.Dropout3d"}
+_LAYERS = _POOLS | frozenset(_NORMS) | {_SLOPES, "mlx.nn.Upsample", "mlx.nn.Dropout2d", "mlx.nn.Dropout3d"}
 
 
 class PoolingChannelsFirst(Rule):
-    """A pooling, upsampling, normalisation or channel-dropout layer is given its input channels-first
+    """A pooling, upsampling, normalisation or other layer of channels is given its input channels-first
 
     ## What it does
     Finds calls of `nn.MaxPool*`, `nn.AvgPool*`, `nn.Upsample`, `nn.BatchNorm`, `nn.InstanceNorm`, `nn.GroupNorm`,
-    `nn.Dropout2d` and `nn.Dropout3d` whose input is in the order batch, channels, space.
+    `nn.Dropout2d`, `nn.Dropout3d` and `nn.PReLU` with several slopes, given an input with the channels on axis 1.
 
     ## PyTorch and MLX
     PyTorch takes the channels on axis 1, MLX on the last. These layers have no weight that would fix the number of
@@ -63,6 +64,8 @@ class PoolingChannelsFirst(Rule):
         array = context.array(given)
         if layer is None or given is None or array is None:
             return
+        if layer.type == _SLOPES and (number(option(layer, 0, "num_parameters")) or 1) == 1:
+            return  # one slope for all channels
         index = _NORMS.get(layer.type)
         channels = None if index is None else number(option(layer, index, "dims" if index else "num_features"))
         why = is_channels_first(array, channels) or (_inserted(array) if index is None else None)

@@ -40,7 +40,7 @@ class TorchLayerAttribute(Rule):
 
     ## What it does
     Finds `in_features`, `out_channels`, `kernel_size`, `embedding_dim`, `normalized_shape` and the like read from MLX's
-    layers, and `bias` of layers made with `bias=False`.
+    layers, `bias` of layers made with `bias=False`, and `nn.Embedding.from_pretrained`.
 
     ## PyTorch and MLX
     MLX's layers keep their arrays and the few settings that they need, and not their sizes: these are in
@@ -76,6 +76,12 @@ class TorchLayerAttribute(Rule):
         if name != "bias" and name not in _NAMES:
             return
         layer = context.value(node.value)
+        if name == "from_pretrained" and context.qualified(node.value) == "mlx.nn.Embedding":
+            context.report(
+                self, node.attr, layer="Embedding", name=name, instead="make one and store its `weight`",
+                repro={"layer": "Embedding", "name": name},
+            )  # fmt: skip
+            return
         if not isinstance(layer, Instance) or layer.code is not None or not layer.type.startswith("mlx.nn."):
             return
         kind = layer.type[7:]
@@ -95,14 +101,14 @@ class TorchLayerAttribute(Rule):
     def repro(layer: str = "Linear", name: str = "in_features") -> Evidence:
         import mlx.nn as nn
 
-        arguments = {"Linear": (3, 4), "LayerNorm": (3,)}.get(layer, (3, 4, 3))
+        arguments = {"Linear": (3, 4), "LayerNorm": (3,), "Embedding": (3, 4)}.get(layer, (3, 4, 3))
         made = getattr(nn, layer)(*arguments, **({"bias": False} if name == "bias" else {}))
         return Evidence(
             raises(lambda: getattr(made, name), AttributeError), shown("weight" in made, f"weight {made.weight.shape}")
         )
 
 
-_NAMES = frozenset(name for attributes in _ATTRIBUTES.values() for name in attributes)
+_NAMES = frozenset({"from_pretrained", *(name for attributes in _ATTRIBUTES.values() for name in attributes)})
 
 
 def _is_without_bias(layer: Instance, kind: str) -> bool:

@@ -15,9 +15,9 @@ class UnsupportedLayerOption(Rule):
     """A layer is given a value that PyTorch knows and MLX does not
 
     ## What it does
-    Finds `nn.Upsample(mode="bilinear")` and PyTorch's other modes, `nn.LayerNorm((C, H, W))` and `nn.RMSNorm([C])`,
-    `padding="same"` for convolutions, `nn.BatchNorm(…, momentum=None)`, `nn.RNN(nonlinearity="tanh")` and
-    `nn.Dropout(1.0)`.
+    Finds `nn.Upsample(mode="bilinear")` and PyTorch's other modes, `nn.LayerNorm((C, H, W))`, `nn.RMSNorm([C])`,
+    `eps=None`, `padding="same"` for convolutions, tuples for `nn.Conv1d`, `nn.BatchNorm(…, momentum=None)`,
+    `nn.RNN(nonlinearity="tanh")` and `nn.Dropout(1.0)`.
 
     ## PyTorch and MLX
     The argument exists in MLX under the same name, but takes other values: `nn.Upsample` knows "nearest", "linear" and
@@ -58,30 +58,27 @@ class UnsupportedLayerOption(Rule):
         if callee is None or not callee.startswith("mlx.nn.") or context.arguments(node).starred:
             return
         layer = callee[7:]
-        position, name = _ARGUMENTS.get(layer, (None, ""))
-        given = context.argument(node, position, name) if name else None
-        if given is None:
-            return
-        value = context.value(given)
-        remedy = _remedy(layer, value)
-        if remedy is not None:
-            context.report(
-                self,
-                node,
-                because=[given],
-                fix=_replacement(layer, given, value, context),
-                layer=layer,
-                argument=name,
-                value=context.brief(given),
-                remedy=remedy,
-                repro={"layer": layer} if layer in ("Upsample", "LayerNorm") else {},
-            )
+        for position, name in _ARGUMENTS.get(layer, ()):
+            given = context.argument(node, position, name)
+            value = context.value(given)
+            remedy = None if given is None else _remedy(layer, name, value)
+            if given is not None and remedy is not None:
+                context.report(
+                    self, node, because=[given], fix=_replacement(layer, given, value, context), layer=layer,
+                    argument=name, value=context.brief(given), remedy=remedy,
+                    repro={"layer": layer} if layer in ("Upsample", "LayerNorm", "Conv1d") else {},
+                )  # fmt: skip
+                return
 
     @staticmethod
-    def repro(layer: Literal["Upsample", "LayerNorm"] = "Upsample") -> Evidence:
+    def repro(layer: Literal["Upsample", "LayerNorm", "Conv1d"] = "Upsample") -> Evidence:
         import mlx.core as mx
         import mlx.nn as nn
 
+        if layer == "Conv1d":
+            return Evidence(
+                raises(lambda: nn.Conv1d(2, 2, (3,)), TypeError), shown(bool(nn.Conv1d(2, 2, 3)), "an int: runs")
+            )
         x = mx.zeros((1, 4, 4, 2))
         if layer == "Upsample":
             shape = nn.Upsample(2, mode="linear")(x).shape
@@ -93,26 +90,32 @@ class UnsupportedLayerOption(Rule):
         return Evidence(hazard, shown(nn.LayerNorm(2)(x).shape == x.shape, "an int: runs"))
 
 
-_ARGUMENTS: dict[str, tuple[int, str]] = {
-    "Upsample": (1, "mode"),
-    "LayerNorm": (0, "dims"),
-    "RMSNorm": (0, "dims"),
-    "BatchNorm": (2, "momentum"),
-    "RNN": (3, "nonlinearity"),
-    "Dropout": (0, "p"),
-    "Dropout2d": (0, "p"),
-    "Dropout3d": (0, "p"),
-    **{f"{kind}{n}d": (4, "padding") for kind in ("Conv", "ConvTranspose") for n in (1, 2, 3)},
+_PADDING = (4, "padding")
+_OF_ONE_AXIS = ((2, "kernel_size"), (3, "stride"), _PADDING, (5, "dilation"))
+_ARGUMENTS: dict[str, tuple[tuple[int, str], ...]] = {
+    "Upsample": ((1, "mode"),),
+    "LayerNorm": ((0, "dims"), (1, "eps")),
+    "RMSNorm": ((0, "dims"), (1, "eps")),
+    "BatchNorm": ((2, "momentum"),),
+    "RNN": ((3, "nonlinearity"),),
+    **{f"Dropout{n}": ((0, "p"),) for n in ("", "2d", "3d")},
+    **{f"{kind}1d": _OF_ONE_AXIS for kind in ("Conv", "ConvTranspose")},
+    **{f"{kind}{n}d": (_PADDING,) for kind in ("Conv", "ConvTranspose") for n in (2, 3)},
 }
 
 
-def _remedy(layer: str, value: Value) -> str | None:
+def _remedy(layer: str, argument: str, value: Value) -> str | None:
     """What to do instead when a layer surely does not take a value."""
     text = constant(value, str)
     if layer == "Upsample":
         if text not in _MODES:
             return None
         return f'its name is "{_MODES[text]}"' if _MODES[text] else 'it knows "nearest", "linear" and "cubic"'
+    if argument == "eps":
+        no_number = isinstance(value, Const) and value.value is None
+        return "it takes a number; PyTorch's is 1.19e-7 for float32" if no_number else None
+    if layer.endswith("1d") and isinstance(value, Sequence) and value.kind in ("list", "tuple"):
+        return "with one axis of space it is an int"
     if layer in ("LayerNorm", "RMSNorm"):
         return "it normalises the last axis, and takes its size as an int" if isinstance(value, Sequence) else None
     if layer == "BatchNorm":
