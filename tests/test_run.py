@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import HAZARD, PORTED
 
-from mlxlint import run, workers
+from mlxlint import checker, run, workers
 from mlxlint.config import Configuration
 from mlxlint.files import File, collect
 from mlxlint.rule import Finding, Severity
@@ -45,6 +45,17 @@ def test_findings_are_the_same_for_any_number_of_processes(
     result = run.check(files(ten), jobs=jobs)
     assert brief(result.findings) == HAZARDS
     assert (len(result.checked), result.problems) == (10, [])
+
+
+def test_what_is_forgotten_between_files_changes_no_finding(ten: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ten / "helper.py").write_text("def mask(x):\n    return x > 0\n", encoding="utf-8")
+    uses = HAZARD.replace("x[x > 0]", "x[mask(x)]").replace("\n\n", "\nfrom helper import mask\n\n", 1)
+    for index in range(3):
+        (ten / f"uses{index}.py").write_text(uses, encoding="utf-8")
+    found = run.check(files(ten), jobs=1).findings
+    assert len(found) == 8
+    monkeypatch.setattr(checker, "MOST_TEXT", 0)
+    assert run.check(files(ten), jobs=1).findings == found
 
 
 def test_progress_reaches_its_end(ten: Path) -> None:

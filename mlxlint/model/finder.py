@@ -99,6 +99,10 @@ class Finder:
         sign = self._ask(("port", path), path)
         return None if sign is None else Sign(*sign)
 
+    def forget(self) -> None:
+        """Let go of the texts; they are read again when asked for."""
+        self._sources.clear()
+
     def _ask(self, question: Question, asker: str | None) -> Any:
         if asker is not None:
             self._asked.setdefault(asker, set()).add(question)
