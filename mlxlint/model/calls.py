@@ -191,8 +191,9 @@ class Calls(Machine):
         if transform == "mlx.core.grad":
             self.call(inner, args, node)
             first = args.get(0)
-            alone = isinstance(first, Array) and not partial.args and not partial.keywords  # no `argnums`
-            return Array(first.dtype, first.shape) if alone else Tree("gradients", node=node)
+            if isinstance(first, Array) and not partial.args and not partial.keywords:  # no `argnums`
+                return Array(first.dtype, first.shape)
+            return Tree("gradients", node=node)
         if transform == "mlx.core.vmap":
             result = self.call(inner, Arguments(tuple(foreign.iterate(a) for a in args.positional), {}))
             array = as_array(result)
