@@ -84,7 +84,8 @@ class Analysis:
                     self.keyed_hooks[kind].setdefault(key, []).append(hook)
 
     def forget(self) -> None:
-        """Let go of the trees and values of all files seen."""
+        """Let go of the texts, trees and values of all files seen."""
+        self.project.finder.forget()
         self.project = Project((), self.project.finder)
 
     def _holds(self, rule: Rule) -> bool:
@@ -184,7 +185,7 @@ def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[F
 def syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
     """The finding that a text does not parse."""
     row = max(1, min(error.raw_line, len(source.line_starts)))
-    at = min(source.line_starts[row - 1] + max(error.raw_column, 0), len(source.text))
+    at = source.line_starts[row - 1] + min(max(error.raw_column, 0), len(source.line(row)))
     reason = " ".join(str(error.message).split())
     return tool_finding("syntax-error", source, (at, at), {"reason": f"the file does not parse: {reason}"})
 
