@@ -56,7 +56,9 @@ class Course:
 
     def __init__(self, compiled: Compiled, context: Context) -> None:
         self.context = context
-        scopes = (a for a in context.ancestors(compiled.node) if isinstance(a, (cst.FunctionDef, cst.Lambda, cst.Module)))
+        scopes = (
+            a for a in context.ancestors(compiled.node) if isinstance(a, (cst.FunctionDef, cst.Lambda, cst.Module))
+        )
         self.scope = next((scope for scope in scopes if scope is not compiled.code.node), context.tree)
         self.nodes = list(context.walk(self.scope))
         self.places = {node: place for place, node in enumerate(self.nodes)}
