@@ -19,15 +19,7 @@ ALONE = "two processes do not find each other here"
 
 @contextmanager
 def two_processes(script: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Runs a script in two processes, which are ended in the end. It finds ``mx``, ``group`` and ``time``.
-
-    Raises:
-        Skipped: when MLX was built without its ring.
-    """
-    import mlx.core as mx
-
-    if not mx.distributed.is_available("ring"):
-        raise Skipped("needs MLX's ring backend")
+    """Runs a script in two processes, which are ended in the end. It finds ``mx``, ``group`` and ``time``."""
     port = PORTS[os.getpid() % len(PORTS)]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as hosts:
         json.dump([[f"127.0.0.1:{port + rank}"] for rank in range(2)], hosts)
@@ -56,7 +48,7 @@ def answers(script: str) -> list[list[float]]:
     """What a script prints, as JSON, in each of two processes.
 
     Raises:
-        Skipped: when the two do not find each other.
+        Skipped: when the two do not find each other, as where MLX was built without its ring.
     """
     with two_processes(script) as processes:
         found = [answer(process, LONGEST) for process in processes]
