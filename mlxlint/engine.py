@@ -85,8 +85,7 @@ class Analysis:
 
     def forget(self) -> None:
         """Let go of the texts, trees and values of all files seen."""
-        self.project.finder.forget()
-        self.project = Project((), self.project.finder)
+        self.project.forget()
 
     def _holds(self, rule: Rule) -> bool:
         of_mlx_lm = package_of(rule.code) == "mlx-lm"
@@ -100,6 +99,7 @@ class Analysis:
             return _with_deep_stack(lambda: self._lint(source, path), source)
 
     def _lint(self, source: Source, path: Path | None) -> list[Finding]:
+        self.project.begin()
         try:
             module = self.project.module(source, path)
         except cst.ParserSyntaxError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import HAZARD, PORTED
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlxlint import cache, run
@@ -25,6 +25,8 @@ from mlxlint.rule import Finding
 
 MASK = "def choose(x):\n    return x > 0\n"
 NUMBER = "def choose(x):\n    return 0\n"
+GIVEN = "import mlx.core as mx\n\ndef read(x):\n    return x[x > 0]\n"
+GIVES = "import mlx.core as mx\nfrom package.inner import read\n\nread(mx.array([0.5]))\n"
 USES = """
 import mlx.core as mx
 from helper import choose
@@ -158,8 +160,8 @@ TEXTS = st.sampled_from([
     HAZARD,
     PORTED,
     "from other import choose\n",
-    "import mlx.core as mx\nfrom package.inner import read\n\nread(mx.array([0.5]))\n",
-    "import mlx.core as mx\n\ndef read(x):\n    return x[x > 0]\n",
+    GIVEN,
+    GIVES,
     "import mlx.core as mx\nimport torch\n\ndef read(x):\n    return x.dim()\n",
     "import mlx.core as mx\nx = (\n",
     None,
@@ -169,6 +171,7 @@ NAMES = st.sampled_from(["helper.py", "other.py", "uses.py", "package/__init__.p
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(NAMES, TEXTS), min_size=2, max_size=6))
+@example([("package/inner.py", GIVEN), ("helper.py", GIVES)])
 def test_after_any_edits_cached_findings_are_those_found_anew(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str | None]]
 ) -> None:

@@ -132,8 +132,7 @@ def near(package: str) -> None:
     paths = about_mlx(package)
 
     def parsed() -> None:
-        modules = lint(paths).project.modules.values()
-        print(f"{len(paths)} files name MLX, {sum(module is not None for module in modules)} were parsed")
+        print(f"{len(paths)} files name MLX, {len(lint(paths).project.trees)} were parsed")
 
     def parsed_all() -> None:
         with mock.patch.object(project, "names_mlx", return_value=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import libcst as cst
@@ -24,11 +24,24 @@ class Project:
 
     def __init__(self, roots: Sequence[Path] = (), finder: Finder | None = None) -> None:
         self.finder = finder or Finder([str(root) for root in roots])
+        self.trees: dict[str, cst.Module] = {}  # by text
+        self.size = 0  # characters of the texts parsed
+        self.parse: Callable[[str, str], cst.Module] = lambda text, path: parse(text)  # a text, and the path it is from
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all but the trees: what is found in a file must not depend on which were analysed before it."""
         self.modules: dict[Path, ModuleCode | None] = {}
         self.interpreter = Interpreter(self)
-        self.size = 0  # characters of the texts parsed
         self._found: dict[tuple[ModuleCode, str], Path | None] = {}
         self._by_name: dict[str, Path] = {}
+
+    def forget(self) -> None:
+        """Let go of all texts, trees and values."""
+        self.begin()
+        self.finder.forget()
+        self.trees.clear()
+        self.size = 0
 
     def facts(self, path: Path) -> Facts:
         """What the analysis of a file took from other files."""
@@ -46,11 +59,16 @@ class Project:
         known = self.modules.get(path) if path is not None else None
         if known is None or known.text != source.text:
             name = self.finder.name(str(path)) if path is not None else "__main__"
-            known = ModuleCode(name, path, parse(source.text), source.text)
-            self.size += len(source.text)
+            known = ModuleCode(name, path, self._tree(source.text, path), source.text)
             if path is not None:
                 self.modules[path] = known
         return known
+
+    def _tree(self, text: str, path: Path | None) -> cst.Module:
+        if text not in self.trees:
+            self.trees[text] = self.parse(text, str(path or ""))
+            self.size += len(text)
+        return self.trees[text]
 
     def load(self, path: Path, importer: ModuleCode | None = None) -> ModuleCode | None:
         """The module of a file, its top level executed.
