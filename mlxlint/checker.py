@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,13 @@ from mlxlint.rule import Applicability, Finding, Severity
 from mlxlint.source import Source, UnreadableText
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from mlxlint.engine import Analysis
     from mlxlint.fix import Fixed
     from mlxlint.model.finder import Facts
+
+    Parse = Callable[[str, str], cst.Module]
 
 INTERNAL_ERROR = "MLX002"
 MOST_TEXT = 1_500_000  # characters whose trees and values are held at a time, some 90 bytes for each
@@ -51,11 +55,13 @@ class Outcome:
 class Checker:
     """Checks texts one after the other, with one analysis for each settings.
 
-    ``unsaved`` is what other files are to be taken for, by their real paths.
+    ``unsaved`` is what other files are to be taken for, by their real paths; ``parse`` parses a text, given also the
+    path it is from.
     """
 
-    def __init__(self, unsaved: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, unsaved: Mapping[str, bytes] | None = None, parse: Parse | None = None) -> None:
         self._unsaved = unsaved
+        self._parse = parse
         self._analyses: dict[Settings, Analysis] = {}
 
     def check(self, task: Task) -> Outcome:
@@ -111,6 +117,8 @@ class Checker:
                 target_mlx_lm=settings.value("target-mlx-lm"),
                 unsaved=self._unsaved,
             )
+            if self._parse is not None:
+                self._analyses[settings].project.parse = self._parse
         return self._analyses[settings]
 
     def forget(self) -> None:

@@ -76,6 +76,14 @@ def plain(text: str) -> str:
     return _MARKS.sub("", text) if MARK in text else text
 
 
+def column_in_cell(line: str, column: int) -> int:
+    """The column that one of a line of the joined text is in its cell."""
+    mark = _MARKS.search(line)
+    if mark is None or column - 1 <= mark.start():
+        return column
+    return max(column - len(mark[0]), mark.start() + 1)
+
+
 def _is_python(text: str) -> bool:
     magic = _CELL_MAGIC.match(text)
     return not _NO_TEXT.search(text) and (magic is None or magic[1] in _PYTHON_MAGICS)
@@ -137,6 +145,7 @@ def _statement_end(text: str, at: int) -> int:
 
 def in_cells(findings: Iterable[Finding], source: Source) -> list[Finding]:
     """Findings in the joined text with the cell they are in, rows counted from its first."""
+    source = put_back(source)
     cells = cells_of(source.text)
     if not cells:
         return list(findings)
@@ -145,7 +154,8 @@ def in_cells(findings: Iterable[Finding], source: Source) -> list[Finding]:
 
     def place(position: Position) -> tuple[int, Position]:
         index = max(bisect_right(rows, position.row) - 1, 0)
-        return cells[index].number, replace(position, row=max(position.row - rows[index] + 1, 1))
+        column = column_in_cell(source.line(position.row), position.column)
+        return cells[index].number, replace(position, row=max(position.row - rows[index] + 1, 1), column=column)
 
     def placed(finding: Finding) -> Finding:
         cell, start = place(finding.start)
@@ -160,7 +170,7 @@ def in_cells(findings: Iterable[Finding], source: Source) -> list[Finding]:
             finding,
             cell=cell,
             start=start,
-            end=replace(finding.end, row=finding.end.row - before),
+            end=replace(place(finding.end)[1], row=finding.end.row - before),
             statement=_moved(finding.statement, -before),
             reasons=tuple(reasons),
             fix=finding.fix if _within_cells(finding.fix, source) else None,
@@ -210,21 +220,22 @@ def put_back(source: Source) -> Source:
     notebook, text = source.notebook, source.text
     if notebook is None or not notebook.broken:
         return source
-    code = {cell.number: cell.text for cell in notebook.cells}
     for cell in reversed(cells_of(text)):
         if cell.number in notebook.broken:
-            text = text[: cell.head] + join([(cell.number, code[cell.number])]) + text[cell.end :]
+            text = text[: cell.head] + join([(cell.number, notebook.code[cell.number])]) + text[cell.end :]
     return replace(source, text=text, notebook=replace(notebook, broken={}))
 
 
 def syntax_errors(source: Source) -> list[Finding]:
     """A finding for each cell that was set aside, in the text without them."""
-    if source.notebook is None or not source.notebook.broken:
+    notebook = source.notebook
+    if notebook is None or not notebook.broken:
         return []
     found = []
     for cell in cells_of(source.text):
-        if (error := source.notebook.broken.get(cell.number)) is not None:
-            start, end = (cell.head + offset for offset in error.offsets)
+        if (error := notebook.broken.get(cell.number)) is not None:
+            last = cell.start + len(source.text[cell.start : cell.end].rstrip("\r\n"))
+            start, end = (max(cell.start, min(cell.head + offset, last)) for offset in error.offsets)
             at, last = source.position(start), source.position(end)
             found.append(replace(error, offsets=(start, end), start=at, end=last, statement=(at.row, last.row)))
     return found
@@ -306,7 +317,13 @@ class Notebook:
 
     @property
     def text(self) -> str:
-        return join((cell.number, cell.text) for cell in self.cells)
+        """The cells, joined."""
+        return join(self.code.items())
+
+    @property
+    def code(self) -> dict[int, str]:
+        """The cells' texts by number."""
+        return {cell.number: cell.text for cell in self.cells}
 
     def encode(self, text: str) -> bytes:
         """The file with the cells as they are in a changed text; all else as it was, byte for byte."""

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 
 from mlxlint.checker import Checker, Outcome, Task, uncollected
+from mlxlint.server.trees import Trees
 
 
 class Linter:
@@ -40,9 +41,11 @@ class Linter:
             BrokenProcessPool: when the process died over them.
         """
         async with self._turn(soon):
-            future = self._pool.submit(_check, tasks, unsaved)
+            future = self._pool.submit(check_texts, tasks, unsaved)
             try:
-                return await asyncio.wrap_future(future)
+                outcomes = await asyncio.wrap_future(future)
+                self._pool.submit(gc.collect)  # while nobody waits
+                return outcomes
             except BrokenProcessPool:
                 self._pool = _pool()
                 raise
@@ -94,9 +97,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _check(tasks: list[Task], unsaved: Mapping[str, bytes] | None) -> list[Outcome]:
-    """Check texts by what is on disk now: nothing is remembered of what was checked before."""
-    gc.collect()
-    checker = Checker(unsaved)
+_trees = Trees()
+
+
+def check_texts(tasks: list[Task], unsaved: Mapping[str, bytes] | None) -> list[Outcome]:
+    """Check texts by what is on disk now: of what was checked before, only the syntax trees are remembered."""
+    checker = Checker(unsaved, _trees.parse)
     with uncollected():
         return [checker.check(task) for task in tasks]

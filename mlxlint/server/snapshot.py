@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lsprotocol import types
 
-from mlxlint.notebook import cells_of, plain
+from mlxlint.notebook import cells_of, column_in_cell, plain
 from mlxlint.rule import Edit, Finding, Position
 from mlxlint.server.text import offset_at, units_of
 from mlxlint.source import Source
@@ -62,7 +62,8 @@ class Snapshot:
     def place(self, offset: int) -> tuple[Text, types.Position]:
         """The text an offset is in, and the position there."""
         part, at = self._part(offset), self.source.position(offset)
-        return part.text, self._position(part.text, Position(max(at.row - part.rows_before, 1), at.column))
+        column = column_in_cell(self.source.line(at.row), at.column)
+        return part.text, self._position(part.text, Position(max(at.row - part.rows_before, 1), column))
 
     def _position(self, text: Text, at: Position) -> types.Position:
         if at.row > (rows := len(text.source.line_starts)):  # where a cell's last line ends in the joined text only
