@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Scalar, Value
+from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Const, Scalar
 from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, shown
 
 from ._constants import (
@@ -131,8 +131,10 @@ def _is_computed_scalar(node: cst.BaseExpression, context: Context) -> bool:
     data = node.args[0].value
     if not (isinstance(data, cst.BinaryOperation) and isinstance(data.operator, (cst.Divide, cst.Power))):
         return False
-    return any(_is_setting(context.value(side)) for side in (data.left, data.right))
+    return any(_is_setting(side, context) for side in (data.left, data.right))
 
 
-def _is_setting(value: Value) -> bool:
-    return value is UNKNOWN or isinstance(value, Scalar)
+def _is_setting(node: cst.BaseExpression, context: Context) -> bool:
+    value = context.value(node)
+    named = isinstance(node, (cst.Name, cst.Attribute)) and isinstance(value, Const)  # an argument's default
+    return value is UNKNOWN or isinstance(value, Scalar) or named
