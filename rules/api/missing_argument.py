@@ -4,9 +4,15 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import explain
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.model.tree import dotted
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, raises
+from mlxlint.rules._shared import with_keyword
 from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api._signatures import entry_of, lacking
+
+_DEFAULTS = {  # of PyTorch, where `{}` is the first argument
+    ("mlx.core.fast.scaled_dot_product_attention", "scale"): "{}.shape[-1] ** -0.5",
+}
 
 
 class MissingArgument(Rule):
@@ -37,6 +43,10 @@ class MissingArgument(Rule):
     count = np.unique(np.array(groups)).shape[0]
     ```
 
+    ## Fix safety
+    `mx.fast.scaled_dot_product_attention` is given the `scale` that PyTorch has by default. It is unsafe: the queries
+    may be scaled already.
+
     ## References
     - [Operations](https://ml-explore.github.io/mlx/build/html/python/ops.html)
     """
@@ -44,6 +54,7 @@ class MissingArgument(Rule):
     code = "MLX419"
     kind = Kind.CRASH
     severity = Severity.ERROR
+    fixable = Fixable.SOMETIMES
     message = "`{callee}` needs `{parameter}`"
     yields_to = (
         "condition-without-choices",
@@ -62,7 +73,10 @@ class MissingArgument(Rule):
         if not all(missing) or is_guarded(node, "", context):
             return
         parameter = min(missing, key=len)[0]
-        context.report(self, node, callee=explain.short(entry.name), parameter=parameter, repro={"name": entry.name})
+        context.report(
+            self, node, callee=explain.short(entry.name), parameter=parameter, repro={"name": entry.name},
+            fix=_fix(node, (entry.name, parameter), context),
+        )  # fmt: skip
 
     @staticmethod
     def repro(name: str = "mlx.core.unique") -> Evidence:
@@ -75,3 +89,11 @@ class MissingArgument(Rule):
         called = getattr(owner, function)
         first = [mx.array([0, 0, 2, 1])] if name == "mlx.core.unique" or owner is mx.array else []
         return Evidence(raises(lambda: called(*first), TypeError), agrees(len({0, 2, 1}), 3))
+
+
+def _fix(node: cst.Call, missing: tuple[str, str], context: Context) -> NodeFix | None:
+    first = dotted(node.args[0].value) if node.args and node.args[0].keyword is None else None
+    if missing not in _DEFAULTS or first is None:
+        return None
+    text = f"{missing[1]}={_DEFAULTS[missing].format(first)}"
+    return NodeFix(f"Add `{text}`", [with_keyword(node, text, context)], Applicability.UNSAFE)
