@@ -234,8 +234,8 @@ def syntax_errors(source: Source) -> list[Finding]:
     found = []
     for cell in cells_of(source.text):
         if (error := notebook.broken.get(cell.number)) is not None:
-            last = cell.start + len(source.text[cell.start : cell.end].rstrip("\r\n"))
-            start, end = (max(cell.start, min(cell.head + offset, last)) for offset in error.offsets)
+            stop = cell.start + len(source.text[cell.start : cell.end].rstrip("\r\n"))
+            start, end = (max(cell.start, min(cell.head + offset, stop)) for offset in error.offsets)
             at, last = source.position(start), source.position(end)
             found.append(replace(error, offsets=(start, end), start=at, end=last, statement=(at.row, last.row)))
     return found
