@@ -23,7 +23,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProv
 
 from mlxlint.context import Context
 from mlxlint.engine import Analysis
-from mlxlint.model import project
+from mlxlint.model import finder
 from mlxlint.model.tree import parents
 from mlxlint.positions import offsets
 from mlxlint.registry import rules
@@ -41,11 +41,12 @@ def files(package: str) -> list[Path]:
 
 
 def about_mlx(package: str) -> list[Path]:
-    return [path for path in files(package) if project.names_mlx(path.read_text(encoding="utf-8"))]
+    return [path for path in files(package) if finder.names_mlx(path.read_text(encoding="utf-8"))]
 
 
-def lint(paths: list[Path]) -> Analysis:
+def lint(paths: list[Path], concerns: Callable[[str], bool] = finder.names_mlx) -> Analysis:
     analysis = Analysis(list(rules().values()))
+    analysis.project.finder.concerns = concerns
     for path in paths:
         analysis.lint(Source.decode(str(path), path.read_bytes()), path)
     return analysis
@@ -131,14 +132,12 @@ def near(package: str) -> None:
     """Modules parsed when imports far from MLX are not followed, and when all are."""
     paths = about_mlx(package)
 
-    def parsed() -> None:
-        print(f"{len(paths)} files name MLX, {len(lint(paths).project.trees)} were parsed")
+    def parsed(concerns: Callable[[str], bool]) -> None:
+        print(f"{len(paths)} files name MLX, {len(lint(paths, concerns).project.trees)} were parsed")
 
-    def parsed_all() -> None:
-        with mock.patch.object(project, "names_mlx", return_value=True):
-            parsed()
-
-    compare({"near MLX": parsed, "everything imported": parsed_all}, rounds=1)
+    compare(
+        {"near MLX": lambda: parsed(finder.names_mlx), "everything imported": lambda: parsed(lambda _: True)}, rounds=1
+    )
 
 
 def importers(package: str) -> None:
@@ -146,7 +145,7 @@ def importers(package: str) -> None:
     path = Path(importlib.util.find_spec(f"{package}.models.base").origin or "")  # type: ignore[union-attr]
 
     def unlimited() -> None:
-        with mock.patch.multiple(project, MAX_IMPORTERS=10**9, MAX_IMPORTERS_SIZE=10**12):
+        with mock.patch.multiple(finder, MAX_IMPORTERS=10**9, MAX_IMPORTERS_SIZE=10**12):
             lint([path])
 
     compare({"limited": lambda: lint([path]), "unlimited": unlimited})

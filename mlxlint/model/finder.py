@@ -17,7 +17,7 @@ from mlxlint.model.port import Sign, around
 from mlxlint.source import Source, UnreadableText
 
 MAX_FILE = 1_000_000  # bytes; a larger module of the project is not followed
-MAX_IMPORTERS = 8  # files read for what they pass to the functions of the one being linted ...
+MAX_IMPORTERS = 3  # files read for what they pass to the functions of the one being linted ...
 MAX_IMPORTERS_SIZE = 150_000  # ... and their bytes, all together
 MAX_NEIGHBOURS = 50  # files of the same folder in which a class's twin in PyTorch is looked for
 MAX_PACKAGE = 5000  # files in which importers are looked for
