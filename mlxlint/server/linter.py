@@ -41,14 +41,18 @@ class Linter:
             BrokenProcessPool: when the process died over them.
         """
         async with self._turn(soon):
-            future = self._pool.submit(check_texts, tasks, unsaved)
+            try:
+                future = self._pool.submit(check_texts, tasks, unsaved)
+            except BrokenProcessPool:  # it died while it had nothing to do
+                self._pool = _pool()
+                future = self._pool.submit(check_texts, tasks, unsaved)
             try:
                 outcomes = await asyncio.wrap_future(future)
-                self._pool.submit(gc.collect)  # while nobody waits
-                return outcomes
             except BrokenProcessPool:
                 self._pool = _pool()
                 raise
+            self._pool.submit(gc.collect)  # while nobody waits
+            return outcomes
 
     @asynccontextmanager
     async def _turn(self, soon: bool) -> AsyncIterator[None]:
