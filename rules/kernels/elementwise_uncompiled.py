@@ -80,9 +80,13 @@ class ElementwiseUncompiled(Rule):
         x, compiled = mx.random.normal((size, size), key=mx.random.key(0)), mx.compile(activation)
         mx.eval(compiled(x))
         apart, fused = peak_bytes(activation, x), peak_bytes(compiled, x)
-        times = f"{seconds(activation, x) * 1e3:.2f} and {seconds(compiled, x) * 1e3:.2f} ms on {mx.default_device()}"
-        return Evidence(
-            shown(apart > 1.5 * fused, f"{apart} bytes beyond the argument, compiled {fused}; {times}"),
+        slow, quick = seconds(activation, x) * 1e3, seconds(compiled, x) * 1e3
+        times = f"{slow:.2f} and {quick:.2f} ms on {mx.default_device()}"
+        return Evidence(  # the CPU takes as long either way, a GPU may use buffers again
+            shown(
+                apart > 1.5 * fused or slow > 1.5 * quick,
+                f"{apart} bytes beyond the argument, compiled {fused}; {times}",
+            ),
             agree(compiled(x), activation(x)),
         )
 
