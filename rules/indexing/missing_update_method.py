@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
 OF_JAX = frozenset({"apply", "get", "max", "min", "mul", "power", "set"})  # and not of `mlx.core.array.at`
@@ -86,8 +87,8 @@ def _fix(
     plain = len(node.args) == 1 and not node.args[0].star
     if name != "set" or not plain or not isinstance(statement, cst.Assign) or len(statement.targets) != 1:
         return None
-    target, text = statement.targets[0].target, context.text(array)
-    if not isinstance(array, (cst.Name, cst.Attribute)) or context.text(target) != text:
+    text = dotted(array)
+    if text is None or dotted(statement.targets[0].target) != text:
         return None
     index = ", ".join(context.text(element).rstrip(", ") for element in place.slice)
     line = f"{text}[{index}] = {context.text(node.args[0].value)}"
