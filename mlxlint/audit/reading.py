@@ -70,11 +70,22 @@ def _as_array(value: Value, name: str, node: cst.CSTNode | None) -> Value:
 
 
 class TorchProject(Project):
-    """The modules of a project that is written for PyTorch."""
+    """A module that is written for PyTorch, and those that it imports itself: further on lies a whole framework."""
 
     def __init__(self, roots: Sequence[Path] = (), finder: Finder | None = None) -> None:
         super().__init__(roots, finder or Finder([str(root) for root in roots], names_torch))
+
+    def begin(self) -> None:
+        super().begin()
         self.interpreter = _TorchInterpreter(self)
+        self.read: ModuleCode | None = None
+
+    def analyse(self, module: ModuleCode) -> None:
+        self.read = module
+        self.interpreter.analyse(module)
+
+    def load(self, path: Path, importer: ModuleCode | None = None) -> ModuleCode | None:
+        return super().load(path, importer) if importer is self.read else None
 
     def module_value(self, name: str, importer: ModuleCode, node: cst.CSTNode) -> Value:
         return _read(super().module_value(name, importer, node))
@@ -171,9 +182,6 @@ class Reading(Analysis):
         self.project = TorchProject(search)
         self.uses: list[Use] = []
         self.unresolved: list[str] = []
-
-    def forget(self) -> None:
-        self.project = TorchProject((), self.project.finder)
 
     def lint(self, source: Source, path: Path | None = None) -> list[Finding]:
         self.uses, self.unresolved = [], []
