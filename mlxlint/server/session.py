@@ -21,7 +21,7 @@ from mlxlint.server.linter import Linter
 from mlxlint.server.settings import ClientSettings, Folders, parse
 from mlxlint.server.snapshot import Checked
 
-DEBOUNCE = 0.03  # seconds of quiet after a change before it is checked
+DEBOUNCE = 0.01  # seconds of quiet after a change: as changes that belong together follow one another
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
     [
         types.NotebookDocumentFilterWithNotebook(
