@@ -26,7 +26,9 @@ def entry_of(call: cst.Call, context: Context, confidence: int = CERTAIN) -> api
     called = context.called(call)
     if isinstance(called, Instance):
         return _forward_of(called, context)
-    if not isinstance(called, Name) or not called.name.startswith(("mlx.", "mlx_lm.")) or called.confidence < confidence:
+    if not isinstance(called, Name) or called.confidence < confidence:
+        return None
+    if not called.name.startswith(("mlx.", "mlx_lm.")):
         return None
     entry = api.lookup(called.name, context.target(called.name).newest)
     if entry is None or not entry.signatures or (entry.kind == "method" and called.receiver is None):

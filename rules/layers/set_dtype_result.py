@@ -109,5 +109,8 @@ def _in_two(node: cst.Call, context: Context) -> NodeFix | None:
         return None
     name, receiver = context.text(target), context.text(node.func.value)
     arguments = ", ".join(context.text(arg).rstrip(", ") for arg in node.args)
-    edits = [Replace(node, receiver), InsertStatement(node, f"{name}.set_dtype({arguments})")]
+    edits: list[Replace | InsertStatement] = [
+        Replace(node, receiver),
+        InsertStatement(node, f"{name}.set_dtype({arguments})"),
+    ]
     return NodeFix("Call it in a statement of its own", edits, Applicability.SAFE)

@@ -29,13 +29,13 @@ class PromptCacheShared(Rule):
     """Several continuations of one prompt use the same cache
 
     ## What it does
-    Finds a loop that continues a prompt, held in a prompt cache since before the loop, with one text after another, and
-    gives each generation the same cache.
+    Finds a loop that continues a prompt, held in a prompt cache since before the loop, with one text after another,
+    and gives each generation the same cache.
 
     ## PyTorch and MLX
     A prompt cache of MLX-LM is changed in place: after a generation it holds that prompt and the new tokens as well.
-    The second text then continues the first answer instead of the common beginning, without an error. Give each its own
-    copy, or trim the cache back.
+    The second text then continues the first answer instead of the common beginning, without an error. Give each its
+    own copy, or trim the cache back.
 
     ## Example
     ```python
