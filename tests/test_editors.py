@@ -21,8 +21,9 @@ DEPRECATED = "import mlx.core as mx\n\npeak = mx.metal.get_peak_memory()\n"
 def test_neovim_shows_findings_and_applies_a_fix(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
     (tmp_path / "port.py").write_text(DEPRECATED, encoding="utf-8")
+    options = ["--headless", "-u", "NONE", "-i", "NONE", "-n"]
     done = subprocess.run(
-        ["nvim", "--headless", *"-u NONE -i NONE -n port.py".split(), "-c", "set filetype=python", "-c", f"luafile {SCRIPT}"],
+        ["nvim", *options, "port.py", "-c", "set filetype=python", "-c", f"luafile {SCRIPT}"],
         cwd=tmp_path,
         env={**os.environ, "MLXLINT_SERVER": json.dumps(SERVER), "XDG_STATE_HOME": str(tmp_path / "state")},
         capture_output=True,
