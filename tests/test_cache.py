@@ -346,7 +346,9 @@ def imported(project: Path) -> Iterator[set[str]]:
     """The packages that a run with everything cached imports."""
     lint(project)
     script = "import sys; from mlxlint.cli import cli; cli(['.'], standalone_mode=False); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    kept = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # the index of rules is kept where byte code is
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=kept)
     return {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
 
 
