@@ -608,7 +608,7 @@ OBJECTS = {
 
 
 def called(instance: Instance) -> Value:
-    """The result of calling an object of ``mlx.core``: a kernel gives a list of arrays, an imported function a tuple."""
+    """The result of calling an object of ``mlx.core``: of a kernel a list, of an imported function a tuple of arrays."""
     kinds = {KERNEL: "list", IMPORTED: "tuple"}
     return Sequence(kinds[instance.type], None, Array(op=instance.type)) if instance.type in kinds else UNKNOWN
 
