@@ -608,7 +608,7 @@ OBJECTS = {
 
 
 def called(instance: Instance) -> Value:
-    """The result of calling an object of ``mlx.core``: of a kernel a list, of an imported function a tuple of arrays."""
+    """The result of calling an object of ``mlx.core``: a list of arrays of a kernel, a tuple of an imported function."""
     kinds = {KERNEL: "list", IMPORTED: "tuple"}
     return Sequence(kinds[instance.type], None, Array(op=instance.type)) if instance.type in kinds else UNKNOWN
 
