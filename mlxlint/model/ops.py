@@ -608,7 +608,7 @@ OBJECTS = {
 
 
 def called(instance: Instance) -> Value:
-    """The result of calling an object of ``mlx.core``: a list of arrays of a kernel, a tuple of an imported function."""
+    """The result of calling an object of ``mlx.core``: a list of arrays of a kernel, a tuple of an import."""
     kinds = {KERNEL: "list", IMPORTED: "tuple"}
     return Sequence(kinds[instance.type], None, Array(op=instance.type)) if instance.type in kinds else UNKNOWN
 
