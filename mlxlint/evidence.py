@@ -56,8 +56,8 @@ def read(path: Path = PATH) -> Records:
 
 
 def merge(path: Path, run: Run, results: Mapping[str, tuple[str, str]]) -> None:
-    """Add what one run showed to a file, in place of what the same run showed before."""
-    records = {key: {old: seen for old, seen in entries.items() if old != run} for key, entries in read(path).items()}
+    """Add what one run showed to a file, in place of what the same run showed of the same before."""
+    records = {key: dict(entries) for key, entries in read(path).items()}
     for key, (status, text) in results.items():
         records.setdefault(key, {})[run] = Seen(run, status, text)
     write(path, records)

@@ -74,6 +74,13 @@ def summary(report: Report) -> str:
     return f"MLX {report.facts.mlx}, {report.facts.device}: {counts}"
 
 
+def lacking(path: Path, package: str, version: str) -> list[str]:
+    """The rules about a package of which no run on a release has told yet."""
+    records = read(path)
+    about = [code for code in rules() if package_of(code) == package]
+    return [code for code in about if all(run.version(package) != version for run in records.get(code, ()))]
+
+
 def prune(path: Path) -> None:
     """Take out what no rule and no check states any more, and runs without the package that one is about."""
     package = {code: package_of(code) for code in rules()}
@@ -92,8 +99,9 @@ def prune(path: Path) -> None:
 )
 @click.option("--record", type=click.Path(path_type=Path), default=PATH, help="File of evidence to merge into.")
 @click.option("--device", default="auto", show_default=True)
+@click.option("--missing", is_flag=True, help="Run only the rules that have no evidence for a release yet.")
 @click.option("--only", multiple=True, metavar="PACKAGE==VERSION", help="Run these releases alone.")
-def main(cache: Path, record: Path, device: str, only: tuple[str, ...]) -> None:
+def main(cache: Path, record: Path, device: str, missing: bool, only: tuple[str, ...]) -> None:
     """Run all reproductions on each release and merge what was seen into the evidence."""
     stated = [("mlx", version) for version in MLX] + [("mlx-lm", version) for version in MLX_LM]
     failed = []
@@ -101,9 +109,12 @@ def main(cache: Path, record: Path, device: str, only: tuple[str, ...]) -> None:
         name = f"{package}=={version}"
         if only and name not in only:
             continue
+        select = lacking(record, package, version) if missing else []
+        if missing and not select:
+            continue
         try:
             site = tuple(map(str, site_of(cache, package, version)))
-            report = probe(place=Place(device, site=site), packages=[package])
+            report = probe(place=Place(device, site=site), packages=[package], select=select)
         except (subprocess.CalledProcessError, VerifyError) as error:
             failed.append(name)
             click.echo(f"{name}: {error}", err=True)
