@@ -8,7 +8,20 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.values import Dict, Function, constant
-from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    InsertStatement,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    Span,
+    raises,
+    shown,
+)
 
 from ._generation import BATCHED, GENERATE, SPECULATIVE, STEP, STREAM
 from ._tiny import tiny
@@ -20,6 +33,7 @@ _PASSED_ON = {
 }
 _SAMPLER = "pass `sampler=make_sampler({sampling}=...)`"
 _PROCESSOR = "pass `logits_processors=make_logits_processors({sampling}=...)`"
+_SAMPLING = {"temperature": "temp", **{name: name for name in ("temp", "top_p", "top_k", "min_p")}}
 _ADVICE = {
     "temperature": _SAMPLER.format(sampling="temp"),
     "do_sample": _SAMPLER.format(sampling="temp"),
@@ -74,7 +88,8 @@ class GenerationKeyword(Rule):
     ```
 
     ## Fix safety
-    Safe: `max_new_tokens` becomes `max_tokens`. Sampling options are left to you.
+    Safe: `max_new_tokens` becomes `max_tokens`. Unsafe: sampling options that stand beside one another become a
+    sampler; where `transformers` was asked not to sample it ignored them. Others are left to you.
 
     ## References
     - [MLX-LM, Python API](https://github.com/ml-explore/mlx-lm#python-api)
@@ -95,12 +110,14 @@ class GenerationKeyword(Rule):
         for name, place in _given(node, context):
             refusing = [release for release in releases if _refuses(callee, name, release)]
             if refusing:
-                self._report(callee, name, place, refusing[-1], context)
+                self._report(node, callee, name, place, refusing[-1], context)
             elif name == "stream" and isinstance(place, cst.Arg) and _is_switch(place, context):
                 context.report(self, place, template=_NO_SWITCH, repro={"keyword": "stream"})
 
-    def _report(self, callee: str, name: str, place: cst.CSTNode, release: str | None, context: Context) -> None:
-        fix = None
+    def _report(
+        self, call: cst.Call, callee: str, name: str, place: cst.CSTNode, release: str | None, context: Context
+    ) -> None:
+        fix = _with_sampler(call, place, context) if name in _SAMPLING else None
         if name == "max_new_tokens" and isinstance(place, cst.Arg) and place.keyword is not None:
             fix = NodeFix("Rename it to `max_tokens`", [Replace(place.keyword, "max_tokens")])
         later = release != context.target_mlx_lm.newest
@@ -121,6 +138,22 @@ class GenerationKeyword(Rule):
         hazard = raises(lambda: generate(model, tokenizer, "the cat", **{keyword: value}), TypeError, ValueError)
         text = generate(model, tokenizer, "the cat", max_tokens=2, sampler=make_sampler(temp=0.7))
         return Evidence(hazard, shown(isinstance(text, str), f"with a sampler: {text!r}"))
+
+
+def _with_sampler(call: cst.Call, place: cst.CSTNode, context: Context) -> NodeFix | None:
+    """A sampler in place of all sampling options of a call, at the first of them."""
+    named = [arg.keyword.value if arg.keyword is not None else "" for arg in call.args]
+    at = [index for index, name in enumerate(named) if name in _SAMPLING]
+    if not at or call.args[at[0]] is not place or at[-1] - at[0] + 1 != len(at):
+        return None
+    found = context.importing("mlx_lm.sample_utils.make_sampler")
+    first, last = call.args[at[0]], call.args[at[-1]]
+    if found is None or {"sampler", "do_sample"} & {*named}:
+        return None
+    make, imports = found
+    options = ", ".join(f"{_SAMPLING[named[index]]}={context.text(call.args[index].value)}" for index in at)
+    edits: list[Span | InsertStatement] = [*imports, Span(first, last, f"sampler={make}({options})")]
+    return NodeFix("Pass a sampler", edits, Applicability.UNSAFE)
 
 
 def _is_switch(arg: cst.Arg, context: Context) -> bool:
