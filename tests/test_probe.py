@@ -215,6 +215,7 @@ def test_recording_merges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     first, second = Run("9.9", None, "Linux-x86_64", "cpu"), Run("9.10", "1.0", "Darwin-arm64", "metal")
     assert evidence.read(path) == {
         "a": {first: Seen(first, "inconclusive", "[a] seen"), second: Seen(second, "confirmed", "[a] seen")},
+        "b": {first: Seen(first, "refuted", "[b] seen")},  # the last run did not ask for it
         "lm": {second: Seen(second, "confirmed", "[lm] seen")},
     }
 

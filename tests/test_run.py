@@ -151,8 +151,10 @@ def test_a_dying_worker_costs_one_file(ten: Path, monkeypatch: pytest.MonkeyPatc
 
 
 SLEEPER = """
-    import os, sys, time
+    import os, signal, sys, time
     from mlxlint import cli, run, workers
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started without
 
     def sleep(self, task):
         os.write(1, b"checking\\n")

@@ -433,6 +433,7 @@ def start_hanging(workplace: Path, name: str = "hangs", before: str = "") -> sub
     root = Path(sys.modules["sample_pack"].__path__[0]).parent
     script = f"""
         import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is started without
         sys.path.insert(0, {str(root)!r})
         from sample_pack.{name} import Sample
         from mlxlint.verify import run_one
