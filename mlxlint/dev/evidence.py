@@ -77,7 +77,7 @@ def summary(report: Report) -> str:
 def lacking(path: Path, package: str, version: str) -> list[str]:
     """The rules about a package of which no run on a release has told yet."""
     records = read(path)
-    about = [code for code in rules() if package_of(code) == package]
+    about = [code for code, rule in rules().items() if rule.repro is not None and package_of(code) == package]
     return [code for code in about if all(run.version(package) != version for run in records.get(code, ()))]
 
 
