@@ -36,7 +36,8 @@ class UnorderedSelection(Rule):
 
     ## PyTorch and MLX
     `torch.topk` returns the largest first. `mx.topk` is a partition: it returns the k largest in no particular
-    order, and `argpartition` only separates the k smallest from the rest.
+    order but for the smallest of them, which comes first: as a threshold (`logits < mx.topk(logits, k)[..., :1]`) it
+    is left alone. `argpartition` only separates the k smallest from the rest.
 
     ## Example
     ```python
@@ -87,7 +88,7 @@ class UnorderedSelection(Rule):
                 context.report(
                     self, node, because=[node.value], severity=Severity.INFO, operation=found.name, use=use, fix=fix
                 )
-        elif constant(context.value(found.argument(0, "k")), int) != 1:
+        elif constant(context.value(found.argument(0, "k")), int) != 1 and not _is_threshold(node, part, context):
             self._report(node, context, f"`{context.brief(node)}` is not of a known rank", array)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -199,6 +200,27 @@ def _picks(part: cst.BaseSlice, context: Context) -> bool:
         return part.lower is not None or part.upper is not None
     value = context.value(part.value) if isinstance(part, cst.Index) else None
     return isinstance(value, Const) and isinstance(value.value, int)
+
+
+def _is_threshold(node: cst.Subscript, part: cst.BaseSlice, context: Context) -> bool:
+    """Whether this is the first entry, which is the k-th largest as a partition puts it there, and is compared with."""
+    if isinstance(part, cst.Slice):
+        is_first = part.upper is not None and constant(context.value(part.upper), int) == 1 and part.step is None
+    else:
+        is_first = isinstance(part, cst.Index) and constant(context.value(part.value), int) == 0
+    if not is_first:
+        return False
+    function = context.enclosing_function(node)
+    body = context.tree if function is None else function.node.body
+    names: set[str] = set()
+    for found in context.walk(body):
+        if isinstance(found, cst.Assign) and any(inner is node for inner in context.walk(found.value)):
+            names |= {target.target.value for target in found.targets if isinstance(target.target, cst.Name)}
+    return any(
+        inner is node or (isinstance(inner, cst.Name) and inner.value in names)
+        for comparison in context.nodes(body, cst.Comparison)
+        for inner in context.walk(comparison)
+    )
 
 
 def _is_ellipsis(node: cst.BaseExpression, context: Context) -> bool:

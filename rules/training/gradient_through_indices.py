@@ -83,7 +83,7 @@ class GradientThroughIndices(Rule):
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
     calls = frozenset(TAKING)
-    message = "`{indices}` comes from `{function}` without `mx.stop_gradient`: the gradient of this raises"
+    message = "`{function}` without `mx.stop_gradient` gives `{indices}`: the gradient of what they take raises"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node) or ""
@@ -113,10 +113,12 @@ class GradientThroughIndices(Rule):
         severity = (
             Severity.WARNING if code.name == "__call__" else Severity.ERROR
         )  # a layer may be there for inference only
+        if any(report.rule is self and report.node is made for report in context.reports):
+            return  # indices that are used twice are stopped once
         context.report(
             self,
-            node,
-            because=[("the indices are computed here", made)],
+            made,
+            because=[("the indices are used here", node)],
             severity=severity,
             indices=context.brief(indices),
             function=function,
