@@ -17,7 +17,7 @@ class TurnedOnEveryLoad(Rule):
     """`sanitize` turns the weights of a convolution that may have been turned already
 
     ## What it does
-    Finds methods `sanitize` of MLX modules that store a transposed weight under the name it had, where nothing in the
+    Finds methods `sanitize` of MLX modules that keep a transposed weight under the name it had, where nothing in the
     method asks for a shape.
 
     ## PyTorch and MLX
@@ -72,19 +72,35 @@ class TurnedOnEveryLoad(Rule):
         code = context.module.functions.get(node)
         if code is None or code.owner is None or not code.owner.is_mlx_module or _asks(node.body):
             return
-        for loop in (part for part in tree.walk(node.body) if isinstance(part, cst.For)):
-            self._check(loop, context)
+        for part in tree.walk(node.body):
+            if isinstance(part, cst.For):
+                self._check_loop(part, context)
+            elif isinstance(part, cst.DictComp):
+                self._check_comprehension(part, context)
 
-    def _check(self, loop: cst.For, context: Context) -> None:
-        if not isinstance(loop.target, cst.Tuple) or len(loop.target.elements) != 2:
+    def _check_loop(self, loop: cst.For, context: Context) -> None:
+        names = _pair(loop.target, context)
+        if names is None:
             return
-        key, weight = (bare(element.value, context) for element in loop.target.elements)
-        for node in (part for part in tree.walk(loop.body) if isinstance(part, cst.Assign)):
-            target, value = node.targets[0].target, node.value
-            if not (isinstance(target, cst.Subscript) and isinstance(value, cst.Call)):
-                continue
-            if bare(target.slice[0], context) == key and _is_turn_of(value, weight, context):
+        key, weight = names
+        assigned = [part for part in tree.walk(loop.body) if isinstance(part, cst.Assign)]
+        if any(bare(part.targets[0].target, context) == key for part in assigned):
+            return  # under another name: it is not found under that one a second time
+        stores = [part for part in assigned if _is_store(part.targets[0].target, key, context)]
+        stored = any(bare(part.value, context) == weight for part in stores)
+        for node in assigned:
+            target = node.targets[0].target
+            again = stored and isinstance(target, cst.Name) and target.value == weight
+            if (again or node in stores) and _is_turn_of(node.value, weight, context):
                 context.report(self, node, confidence=LIKELY, weight=context.brief(target))
+
+    def _check_comprehension(self, node: cst.DictComp, context: Context) -> None:
+        names = _pair(node.for_in.target, context)
+        if names is None or bare(node.key, context) != names[0]:
+            return
+        for part in tree.walk(node.value):
+            if isinstance(part, cst.Call) and _is_turn_of(part, names[1], context):
+                context.report(self, part, confidence=LIKELY, weight=names[1])
 
     @staticmethod
     def repro() -> Evidence:
@@ -110,10 +126,26 @@ def _asks(body: cst.CSTNode) -> bool:
     return len(returns) > 1
 
 
-def _is_turn_of(call: cst.Call, weight: str, context: Context) -> bool:
-    if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in _TURNS:
+def _pair(target: cst.BaseAssignTargetExpression, context: Context) -> tuple[str, str] | None:
+    """The names of key and weight in a loop over items."""
+    if not isinstance(target, cst.Tuple) or len(target.elements) != 2:
+        return None
+    key, weight = (bare(element.value, context) for element in target.elements)
+    return key, weight
+
+
+def _is_store(target: cst.BaseExpression, key: str, context: Context) -> bool:
+    return isinstance(target, cst.Subscript) and bare(target.slice[0], context) == key
+
+
+def _is_turn_of(node: cst.BaseExpression, weight: str, context: Context) -> bool:
+    """Whether an expression is the weight with its channels moved to the end or back, by method or function."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or node.func.attr.value not in _TURNS:
         return False
-    if bare(call.func.value, context) != weight:
+    function = context.callee(node) == f"mlx.core.{node.func.attr.value}"
+    subject = node.args[0].value if function and node.args else node.func.value
+    if bare(subject, context) != weight:
         return False
-    axes = tuple(axis for arg in call.args for axis in axes_of(context.value(arg.value)) or ())
+    given = node.args[1:] if function else node.args
+    axes = tuple(axis for arg in given for axis in axes_of(context.value(arg.value)) or ())
     return axes in ((0, 2, 3, 1), (0, 2, 1), (0, 2, 3, 4, 1), (1, 2, 3, 0), (1, 2, 0), (1, -1), (1, 2), (2, 1))
