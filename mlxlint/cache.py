@@ -1,8 +1,9 @@
 """Findings kept from run to run: one SQLite file a project.
 
 What is kept of a file holds while its text, the settings and mlxlint itself are the same, and while all that was asked
-about other modules has the same answers. A cache that cannot be read or written costs time and nothing else. What
-stands in it is data, never code: a cache that came with a checkout can do no more than hide findings.
+about other modules has the same answers. A cache that cannot be read or written costs time and nothing else; so does a
+row that is not as it was written. What stands in it is data, never code: a cache that came with a checkout can do no
+more than hide findings.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ KEPT_DAYS = 30
 WAIT = 2.0  # seconds for another process that writes
 _DAY = 86_400
 
-_COLUMNS = ("path", "settings", "text", "facts", "findings", "day")
+_COLUMNS = ("path", "settings", "text", "facts", "findings", "seal", "day")
+_VALUES = ", ".join("?" * len(_COLUMNS))
 _TABLE = f"CREATE TABLE results ({', '.join(_COLUMNS)}, PRIMARY KEY (path, settings)) WITHOUT ROWID"
 
 
@@ -44,6 +46,11 @@ class Key(NamedTuple):
     @classmethod
     def of(cls, path: str, data: bytes, settings: Settings) -> Key:
         return cls(path, _settings_digest(settings, settings.codes_for(path)), digest(data))
+
+
+def _seal(key: Key, facts: str, findings: str) -> str:
+    """What tells of a row whether it is as it was written."""
+    return digest("\0".join((*key, facts, findings)).encode("utf-8", "surrogateescape"))
 
 
 def _settings_digest(settings: Settings, codes: frozenset[str]) -> str:
@@ -110,9 +117,9 @@ class Cache:
             return None
         try:
             row = self._database.execute(
-                "SELECT facts, findings FROM results WHERE path = ? AND settings = ? AND text = ?", key
+                "SELECT facts, findings, seal FROM results WHERE path = ? AND settings = ? AND text = ?", key
             ).fetchone()
-            if row is None:
+            if row is None or row[2] != _seal(key, row[0], row[1]):
                 return None
             facts = [(tuple(question), answer) for question, answer in json.loads(row[0])]
             if not self._finder(settings).hold(facts):
@@ -129,7 +136,7 @@ class Cache:
     def put(self, key: Key, facts: Facts, findings: Sequence[Finding]) -> None:
         """Keep what was found; written by :meth:`write`."""
         texts = json.dumps([*facts.items()]), json.dumps([_row(finding) for finding in findings])
-        self._rows.append((*key, *texts, int(time.time()) // _DAY))
+        self._rows.append((*key, *texts, _seal(key, *texts), int(time.time()) // _DAY))
 
     def write(self) -> None:
         """Write what was put, all of it or nothing."""
@@ -153,7 +160,7 @@ class Cache:
             self._database = self._opened()
         if self._database is not None:
             with self._database:
-                self._database.executemany("REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._database.executemany(f"REPLACE INTO results VALUES ({_VALUES})", rows)
                 self._database.execute("DELETE FROM results WHERE day < ?", (int(time.time()) // _DAY - KEPT_DAYS,))
 
     def close(self) -> None:

@@ -232,6 +232,32 @@ def test_a_cache_that_cannot_be_used_costs_no_finding(unusable: Path, checked: l
         assert len(checked) == 2  # the second run finds a cache again
 
 
+ALTERED = {
+    "no finding left": "findings = '[]'",
+    "another message": "findings = replace(findings, 'mask', 'mast')",
+    "another place": "findings = replace(findings, '6, ', '5, ')",
+    "nothing asked of others": "facts = '[]'",
+    "of another text": "text = (SELECT text FROM results WHERE path LIKE '%alone.py')",
+}
+
+
+@pytest.mark.parametrize("change", ALTERED.values(), ids=ALTERED)
+def test_a_row_that_is_not_as_it_was_written_is_not_believed(project: Path, change: str, checked: list[str]) -> None:
+    found = lint(project)
+    with sqlite3.connect(database(project)) as connection:
+        [before] = connection.execute("SELECT * FROM results WHERE path LIKE '%uses.py'")
+        connection.execute(f"UPDATE results SET {change} WHERE path LIKE '%uses.py'")
+        [after] = connection.execute("SELECT * FROM results WHERE path LIKE '%uses.py'")
+    connection.close()
+    assert after != before
+    checked.clear()
+    if "text = (" in change:
+        write(project, "uses.py", PORTED)
+        found = []
+    assert lint(project) == found
+    assert checked == ["uses.py"]
+
+
 def test_a_file_in_the_folder_s_place(project: Path) -> None:
     write(project, ".mlxlint_cache", "")
     assert brief(lint(project)) == [("uses.py", "MLX101")]
