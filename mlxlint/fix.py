@@ -1,4 +1,4 @@
-"""Findings' fixes to new text: which edits go together, in how many passes, and never to a text that does not parse."""
+"""Findings' fixes to new text: which edits go together, in how many passes, and never to one that does not compile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Fixed:
     """What fixing one file came to: its text, the findings fixed and those left, and whether fixes had to be given up.
 
     ``stable`` is False when the last pass allowed still changed something; ``broken`` names the rules whose fixes
-    together made a text that does not parse, and were taken back.
+    together made a text that does not compile, and were taken back.
     """
 
     source: Source
@@ -96,12 +96,12 @@ def fix(
             text = apply_edits(text, unused_imports(original, source))
         if text == source.text:
             return Fixed(source, done, left, broken)
-        if not _still_parses(source, text):
-            culprits = {f.name for f in chosen if not _still_parses(source, _applied(source.text, [f]))}
+        if not _is_sound(source, text):
+            culprits = {f.name for f in chosen if not _is_sound(source, _applied(source.text, [f]))}
             broken += sorted(culprits)
             if culprits:
                 continue
-            while not _still_parses(source, text):  # as when they empty a block: some of them now, the others later
+            while not _is_sound(source, text):  # as when they empty a block: some of them now, the others later
                 chosen = chosen[: len(chosen) // 2]
                 text = _applied(source.text, chosen)
         done += chosen
@@ -114,17 +114,20 @@ def _applied(text: str, findings: Iterable[Finding]) -> str:
     return apply(text, (finding.fix for finding in findings if finding.fix is not None))
 
 
-def _still_parses(source: Source, text: str) -> bool:
-    """Whether a changed text is Python to each parser that the file was Python to, written as the file will be."""
-    parsers = [_is_python_here, _is_python_to_rules]
-    return all(parser(source, text) for parser in parsers if parser(source, source.text))
+def _is_sound(source: Source, text: str) -> bool:
+    """Whether a changed text is Python to all that the file was Python to, written as the file will be."""
+    judges = [_compiles_here, _is_python_to_rules]
+    return all(judge(source, text) for judge in judges if judge(source, source.text))
 
 
-def _is_python_here(source: Source, text: str) -> bool:
+def _compiles_here(source: Source, text: str) -> bool:
+    """Compiling finds more than parsing: a `return` outside of a function, a `global` after the name's first use."""
+    flags = 0 if source.notebook is None else ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(source.encode(text) if source.notebook is None else text)
+            data = source.encode(text) if source.notebook is None else text
+            compile(data, "<fixed>", "exec", flags, dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True

@@ -79,6 +79,26 @@ def test_a_fix_that_breaks_the_text_is_taken_back_and_the_others_stay() -> None:
     assert (done.source.text, done.broken) == ("bad = new\n", ["broken-rule"])
 
 
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        ("def f():\n    y = old\n", "    y = old", "    pass\nreturn"),
+        ("def f(x, old):\n    pass\n", "old", "x"),
+        ("def f():\n    old\n", "old", "await g()"),
+        ("def f(x):\n    x = 1\n    old\n", "old", "global x"),
+    ],
+)
+def test_a_fix_whose_result_parses_but_does_not_compile_is_not_made(text: str, old: str, new: str) -> None:
+    assert ast.parse(text.replace(old, new))
+    done = fix(Source("x.py", text), rename(old, new))
+    assert (done.source.text, done.broken, done.fixed) == (text, ["some-rule"], [])
+
+
+def test_a_file_that_does_not_compile_may_still_be_fixed() -> None:
+    done = fix(Source("x.py", "return old\n"), rename("old", "new"))
+    assert (done.source.text, done.broken) == ("return new\n", [])
+
+
 def test_fixes_that_break_the_text_only_together_are_made_one_after_the_other() -> None:
     def lint(source: Source) -> list[Finding]:
         lines = list(re.finditer(r"    drop\(\)\n", source.text))
