@@ -60,10 +60,19 @@ class OnesAsMask(Rule):
             return
         mask = context.argument(node, *place)
         array = context.array(mask)
-        if mask is None or array is None or array.dtype in (None, "bool_"):
+        if mask is None or array is None or array.dtype == "bool_":
             return
-        if _is_ones(array, context):
-            context.report(self, mask, because=[mask], confidence=LIKELY, mask=context.brief(mask))
+        made = _ones(array, context)
+        if made is None:
+            return
+        here = context.parent(made) is not None
+        if here and context.enclosing_function(made) is context.enclosing_function(node):
+            context.report(
+                self, made, because=[("it is given as a mask here", mask)], confidence=LIKELY, mask=context.brief(mask)
+            )
+        else:
+            because = [("it is made here", made)] if here else []
+            context.report(self, mask, because=because, confidence=LIKELY, mask=context.brief(mask))
 
     @staticmethod
     def repro() -> Evidence:
@@ -80,17 +89,25 @@ class OnesAsMask(Rule):
         )
 
 
-def _is_ones(array: Array | None, context: Context, depth: int = 6) -> bool:
-    """Whether an array that is not boolean is made of ones and zeros."""
-    if array is None or depth == 0:
-        return False
+def _ones(array: Array | None, context: Context, depth: int = 6) -> cst.CSTNode | None:
+    """What makes an array one of ones and zeros that is not boolean: `mx.ones`, or the cast of a condition."""
+    if array is None or depth == 0 or array.node is None:
+        return None
     op, node = (array.op or "").rpartition(".")[2], array.node
     if op in ("ones", "tri") and (array.op or "").startswith("mlx.core."):
-        return True
-    if op in ("==", "!=", "<", "<=", ">", ">=") or array.dtype == "bool_":
-        return True
+        return node if array.dtype not in (None, "bool_") or _is_dtype_of_activations(node, context) else None
     if op not in _PASSING | {"tril", "triu"} or not isinstance(node, (cst.Call, cst.Subscript)):
+        return None
+    source = context.array(node.value if isinstance(node, cst.Subscript) else operand(node, context))
+    if source is not None and source.dtype == "bool_":
+        return node if array.dtype not in (None, "bool_") else None
+    return _ones(source, context, depth - 1)
+
+
+def _is_dtype_of_activations(node: cst.CSTNode, context: Context) -> bool:
+    """Whether an array is made with the dtype of another one, which is no mask."""
+    dtype = context.argument(node, 1, "dtype") if isinstance(node, cst.Call) else None
+    if not isinstance(dtype, cst.Attribute) or dtype.attr.value != "dtype" or "mask" in context.brief(dtype):
         return False
-    if isinstance(node, cst.Subscript):
-        return _is_ones(context.array(node.value), context, depth - 1)
-    return _is_ones(context.array(operand(node, context)), context, depth - 1)
+    like = context.array(dtype.value)
+    return like is not None and like.dtype is None
