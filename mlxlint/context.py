@@ -60,8 +60,9 @@ class Context:
         value = self.value(node)
         if isinstance(node, cst.Name):
             code = self.enclosing_function(node)
-            if code is not None and value is code.seen.get(node.value) and code.alternatives.get(node.value):
-                return code.alternatives[node.value]
+            shown = None if code is None else code.shown
+            if shown is not None and value is shown.seen.get(node.value) and shown.alternatives.get(node.value):
+                return shown.alternatives[node.value]
         return (value,)
 
     def qualified(self, node: cst.CSTNode | None) -> str | None:

@@ -73,11 +73,7 @@ class TorchProject(Project):
     """A module that is written for PyTorch, and those that it imports itself: further on lies a whole framework."""
 
     def __init__(self, roots: Sequence[Path] = (), finder: Finder | None = None) -> None:
-        super().__init__(roots, finder or Finder([str(root) for root in roots], names_torch))
-
-    def begin(self) -> None:
-        super().begin()
-        self.interpreter = _TorchInterpreter(self)
+        super().__init__(roots, finder or Finder([str(root) for root in roots], names_torch), _TorchInterpreter)
         self.read: ModuleCode | None = None
 
     def analyse(self, module: ModuleCode) -> None:
@@ -143,12 +139,11 @@ class _TorchInterpreter(Interpreter):
             found = _result(function, args)
         return _as_array(found, name, node)
 
-    @staticmethod
-    def _register(module: Value | None, args: Arguments) -> None:
+    def _register(self, module: Value | None, args: Arguments) -> None:
         """``self.register_buffer("mask", mask)`` sets an attribute."""
         name, value = constant(args.get(0, "name"), str), args.get(1, "tensor")
         if isinstance(module, Instance) and module.code is not None and isinstance(name, str) and value is not UNKNOWN:
-            module.code.set_attribute(name, value)
+            self.objects_of(module.code).set(name, value)
 
 
 def _result(function: Value, args: Arguments) -> Value:

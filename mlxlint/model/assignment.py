@@ -102,7 +102,7 @@ class Assignment(Machine):
                 stored = value
                 if isinstance(value, Array) and member.code.is_mlx_module and not target.attr.value.startswith("_"):
                     stored = value.with_(parameter=True)
-                member.code.set_attribute(target.attr.value, stored)
+                self.objects_of(member.code).set(target.attr.value, stored)
         path = dotted(target)
         if path is not None:
             self.frame.env[path] = value

@@ -104,8 +104,9 @@ class Attributes(Machine):
         own, _ = code.ancestry()
         for cls in own:
             self._initialise(cls)
-            if name in cls.attributes:
-                value = cls.attributes[name]
+            attributes = cls.attributes
+            if name in attributes:
+                value = attributes[name]
                 return (
                     value
                     if name not in cls.fields
@@ -121,11 +122,12 @@ class Attributes(Machine):
 
     def _initialise(self, code: ClassCode) -> None:
         """Learn the attributes that ``__init__`` sets, the first time one is asked for."""
-        if code.initialised:
+        objects = self.objects_of(code)
+        if objects.initialised:
             return
-        code.initialised = True
+        objects.initialised = True
         init = code.body.get("__init__")
-        if isinstance(init, Function) and not init.code.running:
+        if isinstance(init, Function) and not self.calls_of(init.code).running:
             self.activate(init.code, self.generic_parameters(init.code), recording=False)
 
     def _class_attribute(self, base: Class, name: str) -> Value:

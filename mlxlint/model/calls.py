@@ -74,24 +74,25 @@ class Calls(Machine):
 
     def call_function(self, code: FunctionCode, args: Arguments) -> Value:
         bound = self._bind(code, args)
+        shown = self.calls_of(code)
         if self.seeing:
-            code.see(bound)
+            shown.see(bound)
         annotated = self._stated_return(code)
-        if code.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
+        if shown.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
             return annotated
         key = tuple((n, v.key()) for n, v in bound.items())
-        if key in code.returns:
-            return code.returns[key]
-        if len(code.returns) >= MAX_CONTEXTS:
+        if key in shown.returns:
+            return shown.returns[key]
+        if len(shown.returns) >= MAX_CONTEXTS:
             return annotated
-        code.returns[key] = annotated  # what a recursive call gets
+        shown.returns[key] = annotated  # what a recursive call gets
         env = self.generic_parameters(code)
         for name, value in bound.items():
             if value is not UNKNOWN:
                 env[name] = value
-        first = code.recorded is None and code.seen_at_analysis < 0
+        first = shown.recorded is None and shown.at_analysis < 0 and not self.loading
         if first:
-            code.recorded = dict(env)
+            shown.recorded = dict(env)
         self.depth += 1
         try:
             result = self.activate(code, env, recording=first)
@@ -103,7 +104,7 @@ class Calls(Machine):
             result = annotated
         elif isinstance(annotated, Array) and as_array(result) is not None:
             result = weaker(result, CERTAIN)
-        code.returns[key] = result
+        shown.returns[key] = result
         return result
 
     def _stated_return(self, code: FunctionCode) -> Value:
@@ -148,7 +149,7 @@ class Calls(Machine):
 
     def _learn_field(self, code: ClassCode, name: str, value: Value) -> None:
         if value is not UNKNOWN:
-            code.set_attribute(name, value)
+            self.objects_of(code).set(name, value)
 
     def _call_instance(self, instance: Instance, args: Arguments, node: cst.CSTNode | None) -> Value:
         if instance.code is not None:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import libcst as cst
 
+from mlxlint.model.tree import walk
 from mlxlint.model.values import LIKELY, UNKNOWN, Array, Class, Const, Function, Name, Value, join, weaker
 
 Env = dict[str, Value]
 MAX_ALTERNATIVES = 8
+_BINDING = frozenset({cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor})
+_SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 _IMPORTED = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 _OF_ARRAYS = frozenset(
     "numpy torch torchvision torchaudio jax tensorflow cupy pandas scipy cv2 PIL h5py tinygrad".split()
@@ -20,10 +23,14 @@ _OF_ARRAYS = frozenset(
 
 
 class ModuleCode:
-    """One module: its tree, what its top level binds, and the value of each expression in it."""
+    """One module: its tree, what its top level binds, and the value of each expression in it.
 
-    def __init__(self, name: str, path: Path | None, tree: cst.Module, text: str = "") -> None:
+    A ``lasting`` one is executed once for all files that are linted, and keeps nothing of what one of them shows of it.
+    """
+
+    def __init__(self, name: str, path: Path | None, tree: cst.Module, text: str = "", lasting: bool = False) -> None:
         self.name = name
+        self.lasting = lasting
         self.text = text
         self.path = path
         self.tree = tree
@@ -32,9 +39,15 @@ class ModuleCode:
         self.calls: dict[cst.Call, Value] = {}  # what is called, by call
         self.functions: dict[cst.CSTNode, FunctionCode] = {}
         self.classes: dict[cst.ClassDef, ClassCode] = {}
+        self.found: dict[str, Path | None] = {}  # modules of the project, as seen from here
         self.executed = False
         self.complete = False  # executed to its end
         self.analysed = False
+
+    def clear(self) -> None:
+        """Let go of the values on record."""
+        self.values.clear()
+        self.calls.clear()
 
     @cached_property
     def has_arrays_of_mlx_alone(self) -> bool:
@@ -50,8 +63,52 @@ class ModuleCode:
         return self.name.rpartition(".")[0]
 
 
+class SeenCalls:
+    """What the calls of a function have shown so far."""
+
+    __slots__ = (
+        "alternatives",
+        "at_analysis",
+        "number",
+        "recorded",
+        "returns",
+        "running",
+        "seen",
+        "stated",
+        "surveyed",
+        "used",
+    )
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Value] = {}  # parameter -> join of the arguments of the calls seen
+        self.alternatives: dict[str, list[Value]] = {}  # parameter -> the different arguments seen, a few of them
+        self.number = 0  # of calls that showed something new
+        self.at_analysis = -1  # their number when the function was read with what they had shown
+        self.returns: dict[object, Value] = {}  # arguments' key -> return value
+        self.running = 0
+        self.surveyed = False
+        self.stated: dict[cst.Annotation, Value] = {}
+        self.used: Env = {}  # parameter -> what its uses say of it
+        self.recorded: Env | None = None  # the parameters with which the values on record were computed
+
+    def see(self, arguments: Mapping[str, Value]) -> None:
+        """Note the arguments of one call, for the parameters' values when the function itself is read."""
+        changed = False
+        for name, value in arguments.items():
+            known = self.alternatives.setdefault(name, [])
+            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES and all(v.key() != value.key() for v in known):
+                known.append(value)
+            old = self.seen.get(name)
+            new = value if old is None else value if old is UNKNOWN else old if value is UNKNOWN else join(old, value)
+            if old is None or (new is not old and new.key() != old.key()):
+                self.seen[name] = new
+                changed = True
+        if changed:
+            self.number += 1
+
+
 class FunctionCode:
-    """A ``def`` or ``lambda`` of the project."""
+    """A ``def`` or ``lambda`` of the project. ``shown`` is what its calls have shown; None: nothing yet."""
 
     def __init__(
         self, node: cst.FunctionDef | cst.Lambda, module: ModuleCode, owner: ClassCode | None, scopes: tuple[Env, ...]
@@ -62,17 +119,7 @@ class FunctionCode:
         self.scopes = scopes  # environments of the enclosing functions, innermost first
         self.name = node.name.value if isinstance(node, cst.FunctionDef) else "<lambda>"
         self.decorators: list[Value] = []
-        self.seen: dict[str, Value] = {}  # parameter -> join of the arguments of the calls seen
-        self.alternatives: dict[str, list[Value]] = {}  # parameter -> the different arguments seen, a few of them
-        self.seen_calls = 0
-        self.seen_at_analysis = -1
-        self.returns: dict[object, Value] = {}  # arguments' key -> return value
-        self.running = 0
-        self.surveyed = False
-        self.stated: dict[cst.Annotation, Value] = {}
-        self.used: Env = {}  # parameter -> what its uses say of it
-        self.recorded: Env | None = None  # the parameters with which the values on record were computed
-        self.is_generator = False  # known once its body has been run
+        self.shown: SeenCalls | None = None
 
     @property
     def parameters(self) -> list[cst.Param]:
@@ -95,24 +142,41 @@ class FunctionCode:
     def is_property(self) -> bool:
         return self.decorated_with("builtins.property", "functools.cached_property")
 
-    def see(self, arguments: Mapping[str, Value]) -> None:
-        """Note the arguments of one call, for the parameters' values when the function itself is read."""
-        changed = False
-        for name, value in arguments.items():
-            known = self.alternatives.setdefault(name, [])
-            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES and all(v.key() != value.key() for v in known):
-                known.append(value)
-            old = self.seen.get(name)
-            new = value if old is None else value if old is UNKNOWN else old if value is UNKNOWN else join(old, value)
-            if old is None or (new is not old and new.key() != old.key()):
-                self.seen[name] = new
-                changed = True
-        if changed:
-            self.seen_calls += 1
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """The names that its body binds anew somewhere."""
+        bound = [node.target for node in walk(self.node.body) if type(node) in _BINDING]  # type: ignore[attr-defined]
+        return frozenset(node.value for target in bound for node in walk(target) if type(node) is cst.Name)
+
+    @cached_property
+    def is_generator(self) -> bool:
+        return any(type(node) is cst.Yield for node in walk(self.node.body, _SCOPES))
+
+
+class SeenObjects:
+    """What the objects of a class have shown so far."""
+
+    __slots__ = ("attributes", "initialised")
+
+    def __init__(self) -> None:
+        self.attributes: Env = {}  # self.x = ...
+        self.initialised = False
+
+    def set(self, name: str, value: Value) -> None:
+        """Join what an assignment to ``self.name`` stores. What is known of one assignment is likely of all."""
+        old = self.attributes.get(name)
+        if old is None:
+            self.attributes[name] = value
+        elif old is UNKNOWN or value is UNKNOWN:
+            self.attributes[name] = weaker(value if old is UNKNOWN else old, LIKELY)
+        elif isinstance(old, Array) and isinstance(value, Const) and value.value is None:
+            return
+        else:
+            self.attributes[name] = join(old, value)
 
 
 class ClassCode:
-    """A class of the project: bases, methods, attributes."""
+    """A class of the project: bases, methods, attributes. ``shown`` as for functions, by its objects."""
 
     def __init__(self, node: cst.ClassDef, module: ModuleCode) -> None:
         self.node = node
@@ -121,11 +185,15 @@ class ClassCode:
         self.decorators: list[Value] = []
         self.body: Env = {}  # methods and class attributes
         self.fields: Env = {}  # annotated names of the class body, in order
-        self.attributes: Env = {}  # self.x = ...
-        self.initialised = False
+        self.shown: SeenObjects | None = None
         self.qualified = f"{module.name}.{self.name}"
         self._bases: list[Value] = []
         self._ancestry: tuple[list[ClassCode], list[str]] | None = None
+
+    @property
+    def attributes(self) -> Env:
+        """What is known to be stored on its objects, by assignments to ``self.x``."""
+        return {} if self.shown is None else self.shown.attributes
 
     @property
     def bases(self) -> list[Value]:
@@ -169,15 +237,3 @@ class ClassCode:
             if isinstance(value, Function):
                 return value.code
         return None
-
-    def set_attribute(self, name: str, value: Value) -> None:
-        """Join what an assignment to ``self.name`` stores. What is known of one assignment is likely of all."""
-        old = self.attributes.get(name)
-        if old is None:
-            self.attributes[name] = value
-        elif old is UNKNOWN or value is UNKNOWN:
-            self.attributes[name] = weaker(value if old is UNKNOWN else old, LIKELY)
-        elif isinstance(old, Array) and isinstance(value, Const) and value.value is None:
-            return
-        else:
-            self.attributes[name] = join(old, value)

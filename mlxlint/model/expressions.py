@@ -9,7 +9,7 @@ import libcst as cst
 
 from mlxlint.model import folding, foreign, ops, shapes
 from mlxlint.model.arguments import Arguments
-from mlxlint.model.machine import produced
+from mlxlint.model.machine import iterated
 from mlxlint.model.narrowing import given_instead, none_tested
 from mlxlint.model.uses import Uses
 from mlxlint.model.values import (
@@ -408,8 +408,7 @@ class Expressions(Uses):
         return UNKNOWN
 
     def on_Yield(self, node: cst.Yield) -> Value:
-        if self.frame.code is not None:
-            self.frame.code.is_generator = True
+        self.frame.yields = True
         if isinstance(node.value, cst.From):
             self.frame.returns.append(foreign.iterate(self.eval(node.value.item)))
         elif node.value is not None:
@@ -426,8 +425,7 @@ class Expressions(Uses):
             loop: cst.CompFor | None = for_in
             while loop is not None:
                 self.frame.values[loop] = UNKNOWN
-                iterated = self.eval(loop.iter)
-                self.assign(loop.target, produced(foreign.iterate(iterated), "iteration", loop.iter), None)
+                self.assign(loop.target, iterated(self.eval(loop.iter), loop.iter), None)
                 for condition in loop.ifs:
                     self.eval(condition.test)
                     self.narrow(condition.test, True)

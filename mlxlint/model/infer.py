@@ -51,10 +51,10 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         if module.executed:
             return
         module.executed = True
-        self.pending.setdefault(module, [])
         frame = Frame(module, module.env, (), module.values, True)
         module.env.setdefault("__name__", Scalar("str"))
-        self.within(frame, lambda: self.block(module.tree.body))
+        run = [line for line in module.tree.body if not (module.lasting and _is_for_scripts(line))]
+        self.within(frame, lambda: self.block(run))
         if frame.env is not module.env:  # a branch at top level replaced it
             module.env.update(frame.env)
         module.complete = True
@@ -66,35 +66,38 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         module.analysed = True
         self.steps = 0
         self.execute(module)
-        queue = self.pending[module]
+        queue = self.pending.setdefault(module, [])
         for code in [c for c in queue if c.name == "__init__"]:
             self._record(code)
-        while any(c.seen_at_analysis < 0 for c in queue):
+        while any(self.calls_of(c).at_analysis < 0 for c in queue):
             for code in reversed(list(queue)):
-                if code.seen_at_analysis < 0:
+                if self.calls_of(code).at_analysis < 0:
                     self._record(code)
         for code in list(queue):
-            if code.seen_calls != code.seen_at_analysis:
+            shown = self.calls_of(code)
+            if shown.number != shown.at_analysis:
                 self._record(code)
 
     def survey(self, code: FunctionCode) -> None:
         """See that the calls in a function's body are recorded, also in a module that is not being linted."""
-        if code.seen_at_analysis < 0 and not code.surveyed:
-            code.surveyed = True
+        shown = self.calls_of(code)
+        if shown.at_analysis < 0 and not shown.surveyed:
+            shown.surveyed = True
             self.activate(code, self.generic_parameters(code), recording=True)
 
     def _record(self, code: FunctionCode) -> None:
-        code.seen_at_analysis = code.seen_calls
+        shown = self.calls_of(code)
+        shown.at_analysis = shown.number
         parameters = self.generic_parameters(code)
-        if code.recorded is not None and same_env(code.recorded, parameters):
+        if shown.recorded is not None and same_env(shown.recorded, parameters):
             return  # the only call seen has shown it
-        code.recorded = dict(parameters)
+        shown.recorded = dict(parameters)
         # Run for its callers' arguments one by one, it has shown what it passes on; their join would mix them.
-        self.seeing = not code.returns
-        used = len(code.used)
+        self.seeing = not shown.returns
+        used = len(shown.used)
         try:
             self.activate(code, parameters, recording=True)
-            if len(code.used) > used:  # read again, with what the uses say of the parameters
+            if len(shown.used) > used:  # read again, with what the uses say of the parameters
                 self.activate(code, self.generic_parameters(code), recording=True)
         finally:
             self.seeing = True
@@ -102,17 +105,20 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
     def activate(self, code: FunctionCode, env: Env, recording: bool) -> Value:
         """Run a function's body in an environment; its return value."""
         values = code.module.values if recording else {}
+        if recording and code.module.lasting:
+            self._recorded.add(code.module)
         frame = Frame(code.module, env, code.scopes, values, recording)
         frame.code, frame.owner = code, code.owner
         body = code.node.body
-        code.running += 1
+        shown = self.calls_of(code)
+        shown.running += 1
         try:
             if isinstance(code.node, cst.Lambda):
                 return self.within(frame, lambda: self.eval(body))
             ended = self.within(frame, lambda: self.block(body.body if isinstance(body, cst.IndentedBlock) else [body]))
         finally:
-            code.running -= 1
-        if code.is_generator:
+            shown.running -= 1
+        if frame.yields:
             return Sequence("generator", None, join_all(frame.returns) if frame.returns else UNKNOWN)
         if not ended:
             frame.returns.append(NONE)
@@ -141,11 +147,11 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
 
     def _parameter(self, code: FunctionCode, param: cst.Param) -> Value:
         value = self._stated_parameter(code, param)
-        return code.used.get(param.name.value, UNKNOWN) if value is UNKNOWN else value
+        return self.calls_of(code).used.get(param.name.value, UNKNOWN) if value is UNKNOWN else value
 
     def _stated_parameter(self, code: FunctionCode, param: cst.Param) -> Value:
         name = param.name.value
-        seen = code.seen.get(name, UNKNOWN)
+        seen = self.calls_of(code).seen.get(name, UNKNOWN)
         if param.annotation is not None:
             stated = self.stated(code, param.annotation)
             if stated is not UNKNOWN:
@@ -170,3 +176,9 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         ):
             return Array(op="parameter", confidence=LIKELY, node=param)
         return UNKNOWN
+
+
+def _is_for_scripts(line: cst.CSTNode) -> bool:
+    """Whether a statement is ``if __name__ == "__main__":``, passed over where a module is imported."""
+    test = line.test if isinstance(line, cst.If) else None
+    return isinstance(test, cst.Comparison) and isinstance(test.left, cst.Name) and test.left.value == "__name__"

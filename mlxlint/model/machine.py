@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
 
+from mlxlint.model import foreign
 from mlxlint.model.arguments import Arguments
-from mlxlint.model.code import ClassCode, Env, FunctionCode, ModuleCode
+from mlxlint.model.code import ClassCode, Env, FunctionCode, ModuleCode, SeenCalls, SeenObjects
 from mlxlint.model.values import NONE, UNKNOWN, Array, Dict, Foreign, Instance, Sequence, Value, as_array, join
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Frame:
         "returns",
         "scopes",
         "values",
+        "yields",
     )
 
     def __init__(
@@ -46,10 +48,16 @@ class Frame:
         self.recording = recording
         self.calls: dict[cst.Call, Value] = module.calls if recording else {}
         self.returns: list[Value] = []
+        self.yields = False
         self.breaks: list[list[Env]] = []
         self.continues: list[list[Env]] = []
         self.code: FunctionCode | None = None
         self.owner: ClassCode | None = None
+
+    @property
+    def inner_scopes(self) -> tuple[Env, ...]:
+        """The environments of the functions around what is defined here, innermost first."""
+        return self.scopes if self.code is None else (self.env, *self.scopes)
 
 
 class Machine:
@@ -58,16 +66,63 @@ class Machine:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.frame: Frame = None  # type: ignore[assignment]
-        self.depth = 0
-        self.seeing = True  # whether calls tell functions what they are given
-        self.steps = 0
-        self.pending: dict[ModuleCode, list[FunctionCode]] = {}
+        self.loading = False  # whether the top level of a lasting module is run
+        self._showing: list[FunctionCode | ClassCode] = []
+        self._recorded: set[ModuleCode] = set()  # the lasting ones with values on record
+        self.begin()
         self._expressions: dict[type, Callable[[Any], Value]] = {
             getattr(cst, name[3:]): getattr(self, name) for name in dir(type(self)) if name.startswith("on_")
         }
         self._statements: dict[type, Callable[[Any], bool]] = {
             getattr(cst, name[4:]): getattr(self, name) for name in dir(type(self)) if name.startswith("run_")
         }
+
+    def begin(self) -> None:
+        """Be as if nothing had been run but the top level of lasting modules."""
+        for module in self._recorded:
+            module.clear()
+        self._recorded.clear()
+        self._start()
+
+    def _start(self) -> None:
+        self.depth = 0
+        self.steps = 0
+        self.seeing = True  # whether calls tell functions what they are given
+        self.pending: dict[ModuleCode, list[FunctionCode]] = {}
+        self.functions: dict[cst.CSTNode, FunctionCode] = {}  # those in functions of lasting modules
+        self.classes: dict[cst.ClassDef, ClassCode] = {}
+        for code in self._showing:
+            code.shown = None
+        self._showing = []
+
+    def apart(self, run: Callable[[], None]) -> None:
+        """Run from the beginning in the midst of something else; what is shown by it is forgotten."""
+        outer = self.depth, self.steps, self.seeing, self.pending, self.functions, self.classes, self.loading
+        shown = [(code, code.shown) for code in self._showing]
+        self._start()
+        self.loading = True
+        try:
+            run()
+        finally:
+            self._start()
+            self.depth, self.steps, self.seeing, self.pending, self.functions, self.classes, self.loading = outer
+            for code, what in shown:
+                code.shown = what
+            self._showing = [code for code, _ in shown]
+
+    def calls_of(self, code: FunctionCode) -> SeenCalls:
+        """What the calls of a function have shown."""
+        if code.shown is None:
+            code.shown = SeenCalls()
+            self._showing.append(code)
+        return code.shown
+
+    def objects_of(self, code: ClassCode) -> SeenObjects:
+        """What the objects of a class have shown."""
+        if code.shown is None:
+            code.shown = SeenObjects()
+            self._showing.append(code)
+        return code.shown
 
     def within(self, frame: Frame, run: Callable[[], T]) -> T:
         outer, self.frame = self.frame, frame
@@ -83,11 +138,12 @@ class Machine:
 
     def stated(self, code: FunctionCode, annotation: cst.Annotation) -> Value:
         """What an annotation of a function says, read once when all that it may name is bound."""
-        known = code.stated.get(annotation)
+        shown = self.calls_of(code)
+        known = shown.stated.get(annotation)
         if known is None:
             known = self.in_scope_of(code, lambda: self.annotation(annotation.annotation))
             if code.module.complete:
-                code.stated[annotation] = known
+                shown.stated[annotation] = known
         return known
 
     def eval(self, node: cst.CSTNode) -> Value:
@@ -170,6 +226,14 @@ def produced(value: Value | None, name: str, node: cst.CSTNode | None) -> Value:
             if isinstance(item, (Array, Foreign)) and item.op is None:
                 item.op, item.node = name, node
     return value
+
+
+def iterated(value: Value, node: cst.CSTNode) -> Value:
+    """What a loop over a value goes through."""
+    element = foreign.iterate(value)
+    if isinstance(element, (Array, Foreign)) and element.op is None:
+        return element.with_(op="iteration", node=node)  # type: ignore[no-any-return]
+    return element
 
 
 def refine(stated: Value, seen: Value) -> Value:

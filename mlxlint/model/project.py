@@ -20,26 +20,41 @@ from mlxlint.source import Source
 
 
 class Project:
-    """Modules by file, analysed on demand, all with one interpreter."""
+    """Modules by file, analysed on demand.
 
-    def __init__(self, roots: Sequence[Path] = (), finder: Finder | None = None) -> None:
+    Those that a linted file uses are executed once and last; itself and those that import it are executed and analysed
+    anew each time: what is found in a file does not depend on which files were linted before it.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path] = (),
+        finder: Finder | None = None,
+        interpreter: Callable[[Project], Interpreter] = Interpreter,
+    ) -> None:
         self.finder = finder or Finder([str(root) for root in roots])
         self.trees: dict[str, cst.Module] = {}  # by text
         self.size = 0  # characters of the texts parsed
         self.parse: Callable[[str, str], cst.Module] = lambda text, path: parse(text)  # a text, and the path it is from
-        self.begin()
+        self.interpreter = interpreter(self)
+        self._modules: dict[Path, ModuleCode | None] = {}  # of this analysis
+        self._lasting: dict[Path, ModuleCode | None] = {}
+        self._loading: list[ModuleCode] = []
+        self._in_cycles: set[ModuleCode] = set()  # lasting ones whose values depend on which was loaded first
 
     def begin(self) -> None:
-        """Forget all but the trees: what is found in a file must not depend on which were analysed before it."""
-        self.modules: dict[Path, ModuleCode | None] = {}
-        self.interpreter = Interpreter(self)
-        self._found: dict[tuple[ModuleCode, str], Path | None] = {}
-        self._by_name: dict[str, Path] = {}
+        """Forget what the analysis of one file has shown."""
+        self._modules = {}
+        for module in self._in_cycles:
+            self._lasting.pop(module.path, None)  # type: ignore[arg-type]
+        self._in_cycles.clear()
+        self.interpreter.begin()
 
     def forget(self) -> None:
         """Let go of all texts, trees and values."""
         self.begin()
         self.finder.forget()
+        self._lasting.clear()
         self.trees.clear()
         self.size = 0
 
@@ -56,13 +71,11 @@ class Project:
             cst.ParserSyntaxError: when the text does not parse.
         """
         path = path.resolve() if path is not None else None
-        known = self.modules.get(path) if path is not None else None
-        if known is None or known.text != source.text:
-            name = self.finder.name(str(path)) if path is not None else "__main__"
-            known = ModuleCode(name, path, self._tree(source.text, path), source.text)
-            if path is not None:
-                self.modules[path] = known
-        return known
+        name = self.finder.name(str(path)) if path is not None else "__main__"
+        module = ModuleCode(name, path, self._tree(source.text, path), source.text)
+        if path is not None:
+            self._modules[path] = module
+        return module
 
     def _tree(self, text: str, path: Path | None) -> cst.Module:
         if text not in self.trees:
@@ -79,25 +92,55 @@ class Project:
         """
         source = self.finder.source(str(path), str(importer.path) if importer is not None else None)
         concerns = self.finder.concerns
-        if path not in self.modules:
-            if source is None or not (concerns(source.text) or importer is None or concerns(importer.text)):
-                return None
-            self.modules[path] = None  # while it loads, and if it cannot
+        if source is None or not (concerns(source.text) or importer is None or concerns(importer.text)):
+            return None
+        if importer is None or (path in self._modules and not importer.lasting):
+            return self._load_anew(path, source)
+        return self._load_lasting(path, source)
+
+    def _load_anew(self, path: Path, source: Source) -> ModuleCode | None:
+        if self._modules.get(path) is None:
             with contextlib.suppress(cst.ParserSyntaxError, RecursionError):
                 self.module(source, path)
-        module = self.modules[path]
+        module = self._modules.get(path)
         if module is not None:
-            self._execute(module)
+            self.interpreter.execute(module)
         return module
 
-    def _execute(self, module: ModuleCode) -> None:
-        if not module.executed:
-            self.interpreter.execute(module)
+    def _load_lasting(self, path: Path, source: Source) -> ModuleCode | None:
+        if path not in self._lasting:
+            self._lasting[path] = None
+            with contextlib.suppress(cst.ParserSyntaxError, RecursionError):
+                tree = self._tree(source.text, path)
+                self._lasting[path] = ModuleCode(self.finder.name(str(path)), path, tree, source.text, lasting=True)
+        module = self._lasting[path]
+        if module is None:
+            return None
+        if module in self._loading:
+            self._in_cycles.update(self._loading[self._loading.index(module) :])
+        elif not module.executed:
+            self._execute_lasting(module, path)
+        if module in self._in_cycles:  # as is, then, what is loaded with its help
+            self._in_cycles.update(self._loading)
+        return module
+
+    def _execute_lasting(self, module: ModuleCode, path: Path) -> None:
+        self._loading.append(module)
+        try:
+            self.interpreter.apart(lambda: self.interpreter.execute(module))
+        except BaseException:
+            del self._lasting[path]  # half executed
+            raise
+        finally:
+            self._loading.pop()
+            module.clear()
 
     def analyse(self, module: ModuleCode) -> None:
         """Analyse a module, after those that import it: their calls say what its functions are given."""
-        for importer in self.finder.importers(str(module.path)) if module.path is not None else ():
-            self._analyse_quietly(Path(importer))
+        importers = [Path(path) for path in self.finder.importers(str(module.path))] if module.path is not None else []
+        self._modules.update(dict.fromkeys(importers))
+        for importer in importers:
+            self._analyse_quietly(importer)
         self.interpreter.analyse(module)
 
     def _analyse_quietly(self, path: Path) -> None:
@@ -115,7 +158,7 @@ class Project:
     def module_value(self, name: str, importer: ModuleCode, node: cst.CSTNode) -> Value:
         """What ``import name`` binds."""
         if self.find(name, importer) is not None:
-            return Module(name, node=node)
+            return Module(name, node=node, home=importer)
         return Module(names.canonical(name), node=node)
 
     def resolve_from(self, node: cst.ImportFrom, importer: ModuleCode) -> str:
@@ -138,9 +181,9 @@ class Project:
             if module is not None and name in module.env:
                 return module.env[name]
             inner = f"{base}.{name}"
-            return Module(inner, node=node) if self.find(inner, importer) is not None else UNKNOWN
+            return Module(inner, node=node, home=importer) if self.find(inner, importer) is not None else UNKNOWN
         if self.find(f"{base}.{name}" if base else name, importer) is not None:
-            return Module(f"{base}.{name}" if base else name, node=node)
+            return Module(f"{base}.{name}" if base else name, node=node, home=importer)
         if base.startswith("."):
             return UNKNOWN
         full = names.canonical(f"{base}.{name}")
@@ -162,13 +205,14 @@ class Project:
 
     def attribute(self, module: Module, name: str, importer: ModuleCode) -> Value:
         """``module.name``."""
-        path = self._path_of(module.name, importer)
+        home = module.home or importer
+        path = self.find(module.name, home)
         if path is not None:
-            loaded = self.load(path, importer)
+            loaded = self.load(path, home)
             if loaded is not None and name in loaded.env:
                 return loaded.env[name]
             inner = f"{module.name}.{name}"
-            return Module(inner) if self._path_of(inner, importer) is not None else UNKNOWN
+            return Module(inner, home=home) if self.find(inner, home) is not None else UNKNOWN
         full = names.canonical(f"{module.name}.{name}")
         if full in (
             "mlx.core.inf",
@@ -188,12 +232,9 @@ class Project:
 
     def find(self, name: str, importer: ModuleCode) -> Path | None:
         """The file of a module as seen from another; None when it is not the project's."""
-        key = (importer, name)
-        if key not in self._found:
-            self._found[key] = found = self._find(name, importer)
-            if found is not None and not name.startswith("."):
-                self._by_name[name] = found
-        return self._found[key]
+        if name not in importer.found:
+            importer.found[name] = self._find(name, importer)
+        return importer.found[name]
 
     def _find(self, name: str, importer: ModuleCode) -> Path | None:
         if not name or (importer.path is None and (name.startswith(".") or not self.finder.roots)):
@@ -203,7 +244,3 @@ class Project:
         else:
             found = self.finder.module(str(importer.path.parent), name, str(importer.path))
         return None if found is None else Path(found)
-
-    def _path_of(self, name: str, importer: ModuleCode) -> Path | None:
-        """The file of a module that was imported here, or elsewhere and came as a value."""
-        return self.find(name, importer) or self._by_name.get(name)

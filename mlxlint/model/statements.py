@@ -11,7 +11,7 @@ from mlxlint.model.arguments import Arguments
 from mlxlint.model.calls import TRANSPARENT, WRAPPERS
 from mlxlint.model.code import ClassCode, Env, FunctionCode
 from mlxlint.model.expressions import OPERATORS
-from mlxlint.model.machine import Frame, Machine, produced
+from mlxlint.model.machine import Frame, Machine, iterated
 from mlxlint.model.narrowing import given_instead, none_tested
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import NONE, UNKNOWN, Class, Const, Function, Instance, Name, Partial, Sequence, Value, join
@@ -232,8 +232,7 @@ class Statements(Machine):
         return False
 
     def run_For(self, node: cst.For) -> bool:
-        iterated = self.eval(node.iter)
-        element = produced(foreign.iterate(iterated), "iteration", node.iter)
+        element = iterated(self.eval(node.iter), node.iter)
         return self._loop(lambda: self.assign(node.target, element, None), node.body, node.orelse, lambda: None)
 
     def run_While(self, node: cst.While) -> bool:
@@ -340,28 +339,27 @@ class Statements(Machine):
 
     def function_code(self, node: cst.FunctionDef | cst.Lambda) -> FunctionCode:
         frame = self.frame
-        code = frame.module.functions.get(node)
-        scopes = frame.scopes if frame.code is None else (frame.env, *frame.scopes)
+        known = self.functions if self._in_passing() else frame.module.functions
+        code = known.get(node)
+        scopes = frame.inner_scopes
         if code is None:
             owner = frame.owner if frame.code is None else None
-            code = FunctionCode(node, frame.module, owner, scopes)
-            frame.module.functions[node] = code
+            code = known[node] = FunctionCode(node, frame.module, owner, scopes)
             self.pending.setdefault(frame.module, []).append(code)
         code.scopes = scopes
         return code
 
+    def _in_passing(self) -> bool:
+        """Whether what is defined here is not for the module to keep: in a function of one that lasts."""
+        return self.frame.module.lasting and bool(self.frame.inner_scopes)
+
     def run_ClassDef(self, node: cst.ClassDef) -> bool:
         frame = self.frame
-        code = frame.module.classes.setdefault(node, ClassCode(node, frame.module))
+        known = self.classes if self._in_passing() else frame.module.classes
+        code = known.setdefault(node, ClassCode(node, frame.module))
         code.bases = [self.eval(arg.value) for arg in node.bases]
         code.decorators = [self.eval(d.decorator) for d in node.decorators]
-        inner = Frame(
-            frame.module,
-            {},
-            frame.scopes if frame.code is None else (frame.env, *frame.scopes),
-            frame.values,
-            frame.recording,
-        )
+        inner = Frame(frame.module, {}, frame.inner_scopes, frame.values, frame.recording)
         inner.owner = code
         self.within(inner, lambda: self.suite(node.body))
         code.body = inner.env

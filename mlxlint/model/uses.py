@@ -6,7 +6,6 @@ import libcst as cst
 
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.machine import Machine
-from mlxlint.model.tree import walk
 from mlxlint.model.values import LIKELY, NONE, UNKNOWN, Array, Const, Name, Value
 
 # MLX's functions that raise TypeError when the first argument is not an array: a number or NumPy's array will not do.
@@ -47,14 +46,8 @@ class Uses(Machine):
             return UNKNOWN
         array = Array(op=how, confidence=LIKELY)
         frame.env[node.value] = frame.values[node] = array
-        code = frame.code
-        if code is not None and node.value not in code.used and node.value not in _rebound(code.node.body):
-            code.used[node.value] = array
+        if frame.code is not None:
+            used = self.calls_of(frame.code).used
+            if node.value not in used and node.value not in frame.code.rebound:
+                used[node.value] = array
         return array
-
-
-def _rebound(body: cst.CSTNode) -> set[str]:
-    """The names that a function's body binds anew somewhere."""
-    targets = (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor)
-    bound = [node.target for node in walk(body) if isinstance(node, targets)]
-    return {node.value for target in bound for node in walk(target) if isinstance(node, cst.Name)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 
 if TYPE_CHECKING:
-    from mlxlint.model.code import ClassCode, FunctionCode
+    from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
 
 CERTAIN, LIKELY, POSSIBLE = 2, 1, 0
 
@@ -170,13 +170,19 @@ class Foreign(Value):
 
 
 class Module(Value):
-    """An imported module, by qualified name."""
+    """An imported module, by qualified name; ``home`` is the module that imports it, where it is one of the project."""
 
-    __slots__ = ("name",)
+    __slots__ = ("home", "name")
 
-    def __init__(self, name: str, confidence: int = CERTAIN, node: cst.CSTNode | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        confidence: int = CERTAIN,
+        node: cst.CSTNode | None = None,
+        home: ModuleCode | None = None,
+    ) -> None:
         super().__init__(confidence, node)
-        self.name = name
+        self.name, self.home = name, home
 
     def key(self) -> tuple[Any, ...]:
         return (Module, self.name)
