@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 from marks import fixture_files
 
+from mlxlint.checker import MOST_TEXT
 from mlxlint.engine import Analysis
 from mlxlint.registry import rules
 from mlxlint.rule import Finding
@@ -23,13 +26,16 @@ Lint = Callable[..., list[Finding]]
 
 @pytest.fixture(scope="session")
 def lint() -> Lint:
-    """Lint a text, as the file at a path where its neighbours matter, with all rules on."""
-    every = list(rules().values())
+    """Lint a text with all rules on, each text once; as one of the fixtures, where its neighbours matter."""
+    analysis = Analysis(list(rules().values()))
 
-    def run(text: str, path: Path | None = None) -> list[Finding]:
-        return Analysis(every).lint(Source(str(path or "example.py"), text), path)
+    @cache
+    def findings(text: str, path: Path | None) -> tuple[Finding, ...]:
+        if analysis.project.size > MOST_TEXT:
+            analysis.forget()
+        return tuple(analysis.lint(Source(str(path or "example.py"), text), path))
 
-    return run
+    return lambda text, path=None: list(findings(text, path))
 
 
 @pytest.fixture
@@ -48,3 +54,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     kinds = {"error": "flagged forms", "todo-error": "known misses", "todo-ok": "known false alarms"}
     counts = [f"{sum(file.marked(kind).total() for file in fixture_files())} {what}" for kind, what in kinds.items()]
     terminalreporter.write_line("fixtures: " + ", ".join(counts))
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: the garbage collector need not walk it again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000)

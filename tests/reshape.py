@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import TypeVar
 
@@ -233,4 +234,9 @@ class Bare(cst.CSTTransformer):
 
 
 def reshaped(text: str, shape: Callable[[], cst.CSTTransformer]) -> str:
-    return cst.parse_module(text).visit(shape()).code
+    return parsed(text).visit(shape()).code
+
+
+@lru_cache(maxsize=1)
+def parsed(text: str) -> cst.Module:
+    return cst.parse_module(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from mlxlint.engine import Analysis
@@ -45,7 +46,7 @@ def rewritten(source: str) -> str:
     """A one-line MLX expression with every fix of the linter applied."""
     arrays = "\n".join(f"{name} = mx.array({text})" for name, text in INPUTS.items())
     head = f"{IMPORTS}\n{arrays}\nresult = "
-    analysis = Analysis(list(rules().values()), min_confidence=Confidence.LIKELY)
+    analysis = _analysis()
     text = head + source + "\n"
     for _ in range(MOST_PASSES):
         finding = next(_fixable(analysis.lint(Source("example.py", text)), len(head)), None)
@@ -54,6 +55,11 @@ def rewritten(source: str) -> str:
         for edit in reversed(finding.fix.edits):
             text = text[: edit.start] + edit.content + text[edit.end :]
     return text[len(head) :].strip()
+
+
+@cache
+def _analysis() -> Analysis:
+    return Analysis(list(rules().values()), min_confidence=Confidence.LIKELY)
 
 
 def _fixable(findings: list[Finding], start: int) -> Iterator[Finding]:
