@@ -6,7 +6,7 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs, shown
 
 from .._shared import with_keyword
 
@@ -20,6 +20,7 @@ class Default:
     mlx: str
     torch: str
     effect: str
+    in_ports: bool = False  # elsewhere the layer is not one of PyTorch's under the same name
 
 
 _ENCODER = "normalise before each block; PyTorch normalises after it"
@@ -30,6 +31,7 @@ _DEFAULTS: dict[str, tuple[Default, ...]] = {
     "TransformerEncoder": (Default(6, "norm_first", "True", "False", _ENCODER),),
     "TransformerDecoder": (Default(6, "norm_first", "True", "False", _ENCODER),),
     "Transformer": (Default(9, "norm_first", "True", "False", _ENCODER),),
+    "RMSNorm": (Default(1, "eps", "1e-5", "1.1920929e-07", "small inputs come out smaller", in_ports=True),),
 }
 
 
@@ -38,12 +40,13 @@ class DifferingDefault(Rule):
 
     ## What it does
     Finds layers of `mlx.nn` that are made without an argument for which MLX has another default than the PyTorch layer
-    of that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere.
+    of that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere; an
+    `nn.RMSNorm` is reported in ports alone.
 
     ## PyTorch and MLX
     `nn.MultiHeadAttention` has no biases unless `bias=True` is given; PyTorch's has. The transformer layers normalise
-    before each block (`norm_first=True`); PyTorch's normalise after it. The model runs, and with weights from PyTorch
-    it computes something else.
+    before each block (`norm_first=True`); PyTorch's normalise after it. `nn.RMSNorm` adds 1e-5; PyTorch's adds the
+    epsilon of the dtype, 1.2e-7. The model runs, and with weights from PyTorch it computes something else.
 
     ## Example
     ```python
@@ -66,6 +69,7 @@ class DifferingDefault(Rule):
 
     ## References
     - [MultiHeadAttention](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.MultiHeadAttention.html)
+    - [RMSNorm](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.RMSNorm.html)
     - [Transformer](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.Transformer.html)
     """
 
@@ -82,17 +86,26 @@ class DifferingDefault(Rule):
             return
         layer = callee[7:]
         for default in _DEFAULTS.get(layer, ()):
-            if not context.arguments(node).starred and context.argument(node, default.position, default.name) is None:
+            if (default.in_ports and context.port is None) or context.arguments(node).starred:
+                continue
+            if context.argument(node, default.position, default.name) is None:
                 context.report_default(
                     self, node, layer=layer, argument=default.name, mlx=default.mlx,
                     torch=default.torch, effect=default.effect, fix=_stated(node, default, context),
-                    repro={"layer": "TransformerEncoderLayer" if layer != "MultiHeadAttention" else layer},
+                    repro={"layer": "TransformerEncoderLayer" if layer.startswith("Transformer") else layer},
                 )  # fmt: skip
 
     @staticmethod
-    def repro(layer: Literal["MultiHeadAttention", "TransformerEncoderLayer"] = "MultiHeadAttention") -> Evidence:
+    def repro(
+        layer: Literal["MultiHeadAttention", "TransformerEncoderLayer", "RMSNorm"] = "MultiHeadAttention",
+    ) -> Evidence:
+        import mlx.core as mx
         import mlx.nn as nn
 
+        if layer == "RMSNorm":
+            x = mx.array([1e-3, -1e-3])
+            given = nn.RMSNorm(2, eps=1.1920929e-07)(x)
+            return Evidence(differs(nn.RMSNorm(2)(x), [0.945, -0.945], 1e-2), agrees(given, [0.945, -0.945], 1e-2))
         if layer == "MultiHeadAttention":
             plain, stated = nn.MultiHeadAttention(8, 2), nn.MultiHeadAttention(8, 2, bias=True)
             return Evidence(

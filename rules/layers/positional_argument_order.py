@@ -33,6 +33,7 @@ _PLACES: dict[str, tuple[Place, ...]] = {
     ),
     "InstanceNorm": (Place(2, "affine", "momentum", ("float",)),),
     "RoPE": (Place(1, "traditional", "base", ("float", "int")),),
+    "losses.triplet_loss": (Place(3, "axis", "margin", ("float",)),),
 }
 
 
@@ -41,7 +42,8 @@ class PositionalArgumentOrder(Rule):
 
     ## What it does
     Finds positional arguments of `nn.ConvTranspose*` (sixth), `nn.Conv3d` (seventh), `nn.LSTM`, `nn.GRU`, `nn.RNN`,
-    `nn.MultiHeadAttention`, `nn.InstanceNorm` (third) and `nn.RoPE` (second) whose value fits what PyTorch has there.
+    `nn.MultiHeadAttention`, `nn.InstanceNorm` (third), `nn.RoPE` (second) and `nn.losses.triplet_loss` (fourth) whose
+    value or name fits what PyTorch has there.
 
     ## PyTorch and MLX
     MLX has fewer arguments, or another order: the sixth of a transposed convolution is `dilation`, in PyTorch
@@ -63,7 +65,7 @@ class PositionalArgumentOrder(Rule):
     ```
 
     ## Fix safety
-    An output padding is given by name. It is unsafe: a dilation may be meant.
+    An output padding or a margin is given by name. It is unsafe: a dilation may be meant.
 
     ## References
     - [ConvTranspose2d](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary/mlx.nn.ConvTranspose2d.html)
@@ -74,7 +76,7 @@ class PositionalArgumentOrder(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
-    calls = frozenset(_PLACES)
+    calls = frozenset(layer.rpartition(".")[2] for layer in _PLACES)
     message = "argument {place} of `nn.{layer}` is `{mlx}`; in PyTorch it is `{torch}`, which `{value}` looks like"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
@@ -119,12 +121,14 @@ def _fits(place: Place, text: str, value: Value) -> bool:
         items = value.items or () if isinstance(value, Sequence) else (value,)
         known = [constant(item, int) for item in items]
         return "dilat" not in text and all(number is None or number < 2 for number in known)
+    if place.torch == "margin" and text.rstrip(")").endswith("margin"):
+        return True
     kind = scalar_type(value) if isinstance(value, (Const, Scalar)) else None
     return kind in place.types
 
 
 def _fix(place: Place, given: list[cst.Arg]) -> NodeFix | None:
     """Name the argument, where MLX takes it under its name and no other follows by position."""
-    if place.torch != "output_padding" or len(given) > 1:
+    if place.torch not in ("output_padding", "margin") or len(given) > 1:
         return None
     return NodeFix(f"Name it `{place.torch}`", [Insert(given[0], f"{place.torch}=")], Applicability.UNSAFE)
