@@ -31,6 +31,8 @@ LAST = {  # the last releases that do not take what newer ones do; a bool was ta
 }  # fmt: skip
 AS_NUMBER = "0.32.2"  # the last release whose arrays are no numbers to Python
 NO_NUMBER = "`{index}` is an array, which is not taken for {place} up to MLX {last}"
+SLICE = "a slice bounded by an array"
+UNPACKED = "`{names}` are taken from an array as arrays, and bound a slice (`{index}`), which MLX does not take"
 IN_OLDER = "`{array}` is indexed with {what} (`{index}`), which MLX does not take up to {last}"
 
 
@@ -120,12 +122,27 @@ class UnsupportedIndex(Rule):
         for index, what in _unsupported(node, context):
             if what == BOOL and written:
                 return
+            unpacked = _unpacked(index, context) if what == SLICE else None
+            if unpacked is not None:
+                self._report_unpacked(unpacked, index, context)
+                return
             context.report(
                 self, index, because=[node.value, index], what=what,
                 array=context.brief(node.value), index=context.brief(index),
                 fix=_fix(index, what, context),
             )  # fmt: skip
             return
+
+    def _report_unpacked(self, made: cst.Assign, index: cst.BaseExpression, context: Context) -> None:
+        if any(report.rule is self and report.node is made for report in context.reports):
+            return  # one conversion mends all slices
+        is_whole = isinstance(made.value, (cst.Name, cst.Attribute, cst.Subscript))
+        edit = Insert(made.value, ".tolist()", after=True)
+        context.report(
+            self, made, template=UNPACKED, because=[made.value], names=context.brief(made.targets[0].target),
+            index=context.brief(index),
+            fix=NodeFix("Take the numbers out", [edit], Applicability.UNSAFE) if is_whole else None,
+        )  # fmt: skip
 
     @staticmethod
     def repro(last: str = "") -> Evidence:
@@ -198,7 +215,19 @@ def _index(value: Value, node: cst.BaseExpression) -> str | None:
 
 
 def _bound(value: Value, node: cst.BaseExpression) -> str | None:
-    return "a slice bounded by an array" if isinstance(value, Array) else _number(node)
+    return SLICE if isinstance(value, Array) else _number(node)
+
+
+def _unpacked(bound: cst.BaseExpression, context: Context) -> cst.Assign | None:
+    """The statement of the same function that unpacks an array into the names that a bound is made of."""
+    names = {part.value for part in context.nodes(bound, cst.Name)}
+    function = context.enclosing_function(bound)
+    for made in context.nodes(context.tree if function is None else function.node.body, cst.Assign):
+        target = made.targets[0].target
+        if isinstance(target, cst.Tuple) and context.array(made.value) is not None:
+            if names & {getattr(element.value, "value", None) for element in target.elements}:
+                return made
+    return None
 
 
 def _number(node: cst.BaseExpression) -> str | None:
@@ -222,6 +251,6 @@ def _fix(index: cst.BaseExpression, what: str, context: Context) -> NodeFix | No
     if what == "a PyTorch tensor":
         text = f"{mx}.array({context.text(index)}.numpy())"
         return NodeFix("Convert to an MLX array", [Replace(index, text)], Applicability.UNSAFE)
-    if what == "a slice bounded by an array":
+    if what == SLICE:
         return NodeFix("Take the number out", [Insert(index, ".item()", after=True)], Applicability.UNSAFE)
     return None
