@@ -9,7 +9,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import ClassCode, ModuleCode
-from mlxlint.model.values import Array, Foreign, Function, Name, as_array
+from mlxlint.model.values import Array, Dict, Foreign, Function, Name, Sequence, Value, as_array
 from mlxlint.rule import Applicability, NodeFix, Severity
 
 from ._modules import renamed
@@ -29,6 +29,16 @@ _WEIGHT_NAME = re.compile(
 _INDEX_NAME = re.compile(r"(?:^|_)(?:index|indices|idx|ids|order|perm|permutation)$")
 _TRAINS = re.compile(r"value_and_grad|mx\.grad\b|mlx\.optimizers|(?:load|save)_weights")
 MAX_STEPS = 60
+
+
+def arrays_in(value: Value, optional: bool = True) -> Array | None:
+    """The arrays of an attribute, which may be a list or dict of them; None when it may hold something else.
+
+    ``optional``: it may be None besides.
+    """
+    if (isinstance(value, Sequence) and value.kind == "list") or isinstance(value, Dict):
+        return as_array(value.joined(), optional=False)
+    return as_array(value, optional)
 
 
 def made_by(node: cst.CSTNode, context: Context) -> set[str]:

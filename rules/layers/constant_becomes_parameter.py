@@ -7,6 +7,7 @@ from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Array, Const, Scalar
 from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, shown
 
 from ._constants import (
+    arrays_in,
     hidden,
     is_formula,
     is_frozen,
@@ -24,14 +25,14 @@ class ConstantBecomesParameter(Rule):
 
     ## What it does
     Finds `self.name = …` in a module's `__init__` where the value is an array that follows a formula (a causal mask, a
-    sinusoid or noise schedule table, a scale computed from other numbers) and no `freeze` names it. It is a warning in
-    a file that trains, loads or saves parameters, and a note elsewhere.
+    sinusoid or noise schedule table, a scale computed from other numbers), or a list or dict of such arrays, and no
+    `freeze` names it. It is a warning in a file that trains, loads or saves parameters, and a note elsewhere.
 
     ## PyTorch and MLX
     PyTorch tells parameters (`nn.Parameter`), buffers (`register_buffer`) and plain attributes apart. In MLX every
-    array in a public attribute is a parameter: the optimizer changes it, weight decay shrinks it, `load_weights` asks
-    for it and `save_weights` writes it. Nothing raises. A leading underscore keeps an array out of `parameters()`;
-    `freeze(keys=[…])` keeps it saved but untrained.
+    array in a public attribute is a parameter, in lists and dicts too: the optimizer changes it, weight decay shrinks
+    it, `load_weights` asks for it and `save_weights` writes it. Nothing raises. A leading underscore keeps an array out
+    of `parameters()`; `freeze(keys=[…])` keeps it saved but untrained.
 
     ## Example
     ```python
@@ -82,7 +83,7 @@ class ConstantBecomesParameter(Rule):
         for name, owner in stored_on_self(node, context):
             if name.startswith("_") or node.value is None:
                 continue
-            array = context.array(node.value)
+            array = arrays_in(context.value(node.value))
             if array is None or array.dtype in _INTEGERS or is_index_name(name) or is_frozen(name, owner):
                 continue
             surety = _surety(name, node.value, array, context)

@@ -4,11 +4,20 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.code import ClassCode
-from mlxlint.model.values import CERTAIN, LIKELY, as_array
+from mlxlint.model.values import CERTAIN, LIKELY
 from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, raises, shown
 from mlxlint.rules._operations import produced_by
 
-from ._constants import hidden, is_formula, is_frozen, is_index_name, is_weight_name, made_by, severity_of_parameter
+from ._constants import (
+    arrays_in,
+    hidden,
+    is_formula,
+    is_frozen,
+    is_index_name,
+    is_weight_name,
+    made_by,
+    severity_of_parameter,
+)
 from ._modules import Store, stored_on_self
 
 
@@ -78,7 +87,7 @@ class IntegerParameter(Rule):
 
     def _check(self, node: Store, context: Context) -> None:
         for name, owner in stored_on_self(node, context):
-            array = as_array(context.value(node.value), optional=False)
+            array = arrays_in(context.value(node.value), optional=False)
             if array is None or name.startswith("_") or is_weight_name(name) or is_frozen(name, owner):
                 continue
             if produced_by(array, "zeros"):

@@ -19,8 +19,8 @@ class SubmoduleUnderUnderscore(Rule):
 
     ## PyTorch and MLX
     PyTorch registers every module that is assigned to an attribute. MLX leaves out attributes whose name begins with an
-    underscore: their parameters are not in `parameters()`, so they are neither loaded, nor trained, nor saved, nor
-    quantized, and `train()`/`eval()` do not reach them. Nothing raises.
+    underscore from `parameters()`: what is in such a layer is neither loaded, nor trained, nor saved, nor cast by
+    `set_dtype`. Nothing raises; `train()`, `eval()` and `nn.quantize` do reach it.
 
     ## Example
     ```python
