@@ -8,6 +8,7 @@ from mlxlint.model import api, foreign, language_models, layers, names, ops
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode, Env, FunctionCode
 from mlxlint.model.machine import Machine, produced
+from mlxlint.model.transformed import TRANSFORMS, array_parameters
 from mlxlint.model.values import (
     CERTAIN,
     LIKELY,
@@ -291,14 +292,27 @@ class Calls(Machine):
                 else Partial("functools.partial", Name(name), (), args.keywords, node=node)
             )
         rest = tuple(a for i, a in enumerate(args.positional) if i != index)
+        if isinstance(inner, Function) and name in TRANSFORMS:
+            self._note_arrays(inner.code, name)
         return Partial(name, inner, rest, args.keywords, node=node)
+
+    def _note_arrays(self, code: FunctionCode, transform: str) -> None:
+        """A transformed function is given arrays for what it uses as arrays."""
+        shown = self.calls_of(code)
+        new = array_parameters(code, transform) - shown.used.keys()
+        if new:
+            shown.used.update(dict.fromkeys(new, Array(op="transformed", confidence=LIKELY)))
+            shown.number += 1
 
     def _call_method(self, function: Name, receiver: Value, args: Arguments, node: cst.CSTNode | None) -> Value:
         short = function.name.rpartition(".")[2]
         if isinstance(receiver, Array):
             return produced(ops.method(receiver, short, args), function.name, node)
         if isinstance(receiver, Foreign):
-            return produced(foreign.method(receiver, short, args), function.name, node)
+            returned = foreign.method(receiver, short, args)
+            if isinstance(returned, Array):  # it was one of MLX's, whatever its annotation says
+                self._rebind(node, Array(None, receiver.shape, confidence=LIKELY))
+            return produced(returned, function.name, node)
         if isinstance(receiver, Instance):
             if short == "set_dtype" and language_models.is_model(receiver):
                 self._rebind(node, language_models.of_dtype(receiver, args.get(0, "dtype")))

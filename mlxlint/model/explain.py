@@ -26,6 +26,7 @@ _SAID_BY_USE = {
     "default": "an array stands in for it where it is None",
     "indexed": "indexed as only arrays are",
     "given": "given to a function that takes only arrays",
+    "transformed": "a parameter of a transformed function, used as an array",
 }
 
 

@@ -13,7 +13,6 @@ from mlxlint.model.machine import iterated
 from mlxlint.model.narrowing import given_instead, none_tested
 from mlxlint.model.uses import Uses
 from mlxlint.model.values import (
-    LIKELY,
     NEVER,
     NONE,
     UNKNOWN,
@@ -206,9 +205,7 @@ class Expressions(Uses):
                 positional.append(value)
         self.frame.calls[node] = function
         if function is UNKNOWN:
-            if isinstance(node.func, cst.Attribute) and node.func.attr.value == "apply_chat_template":
-                return Scalar("str", LIKELY) if constant(keywords.get("tokenize", UNKNOWN), bool) is False else UNKNOWN
-            return UNKNOWN
+            return self.of_unknown(node, Arguments(tuple(positional), keywords, starred))
         if isinstance(function, Name) and function.name == "builtins.super":
             return self._super()
         return self.call(function, self.given(node, function, Arguments(tuple(positional), keywords, starred)), node)

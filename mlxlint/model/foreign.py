@@ -5,7 +5,7 @@ What matters is which framework an object belongs to, so that nothing of theirs 
 
 from __future__ import annotations
 
-from mlxlint.model import shapes
+from mlxlint.model import ops, shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.values import (
     LIKELY,
@@ -169,9 +169,7 @@ def attribute(value: Foreign, name: str) -> Value | None:
     if name == "shape":
         if value.shape is None:
             return Sequence("tuple", None, Scalar("int"))
-        from mlxlint.model.ops import as_scalar
-
-        return Sequence("tuple", tuple(as_scalar(s) for s in value.shape))
+        return Sequence("tuple", tuple(ops.as_scalar(s) for s in value.shape))
     if name in ("ndim", "size", "nbytes", "itemsize") and value.type != TENSOR:
         return Scalar("int")
     if name in ("T", "mT", "H", "real", "imag", "data", "grad") and value.type in (TENSOR, NDARRAY):
@@ -216,6 +214,8 @@ def method(value: Foreign, name: str, args: Arguments) -> Value:
             return UNKNOWN
         if name == "astype":
             dtype = args.get(0, "dtype")
+            if (own := ops.dtype_of(dtype)) is not None:  # NumPy's array would raise
+                return Array(own, value.shape, confidence=LIKELY)
             text = (
                 dtype.name[6:].rstrip("_")
                 if isinstance(dtype, Name) and dtype.name.startswith("numpy.")

@@ -10,7 +10,20 @@ import libcst as cst
 from mlxlint.model import foreign
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode, Env, FunctionCode, ModuleCode, SeenCalls, SeenObjects
-from mlxlint.model.values import NONE, UNKNOWN, Array, Dict, Foreign, Instance, Sequence, Value, as_array, join
+from mlxlint.model.values import (
+    NONE,
+    UNKNOWN,
+    Array,
+    Dict,
+    Foreign,
+    Instance,
+    Sequence,
+    Value,
+    arrays,
+    as_array,
+    join,
+    join_all,
+)
 
 if TYPE_CHECKING:
     from mlxlint.model.project import Project
@@ -241,6 +254,8 @@ def refine(stated: Value, seen: Value) -> Value:
     array, given = as_array(stated), as_array(seen)
     if array is not None and given is not None:
         return given if isinstance(stated, Array) else join(given, NONE)
+    if isinstance(stated, Foreign):  # what is given besides counts more than an annotation
+        return join_all([stated, *arrays(seen)])
     if isinstance(stated, Instance) and isinstance(seen, Instance):
         return seen
     if isinstance(stated, (Sequence, Dict)) and type(seen) is type(stated):

@@ -330,7 +330,7 @@ class Statements(Machine):
             return self.wrap(decorator.name, Arguments((value,), {}), node)
         if isinstance(decorator, Partial):
             if isinstance(decorator.inner, Name) and decorator.inner.name in WRAPPERS - TRANSPARENT:
-                return Partial(decorator.inner.name, value, (), decorator.keywords, node=node)
+                return self.wrap(decorator.inner.name, Arguments((value,), decorator.keywords), node)
             return value
         if isinstance(decorator, Function):
             result = self.call_function(decorator.code, Arguments((value,), {}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import libcst as cst
 
+from mlxlint.model import ops
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.machine import Machine
-from mlxlint.model.values import LIKELY, NONE, UNKNOWN, Array, Const, Name, Value
+from mlxlint.model.values import LIKELY, NONE, UNKNOWN, Array, Const, Instance, Name, Scalar, Tree, Value, constant
 
 # MLX's functions that raise TypeError when the first argument is not an array: a number or NumPy's array will not do.
 TAKE_ARRAYS = frozenset(
@@ -20,14 +21,14 @@ TAKE_ARRAYS = frozenset(
 
 
 class Uses(Machine):
-    """Takes a name for an array, likely, that is used as only arrays are."""
+    """Takes a name for an array, a model or an optimizer, likely, that is used as only these are."""
 
     def indexed(self, node: cst.Subscript, parts: list[Value | None]) -> Value:
         """The value indexed: an array where several axes are, in a file that knows no other library's arrays."""
         several = len(parts) > 1 and any(part is None for part in parts)
         special = any(part is NONE or (isinstance(part, Const) and part.value is ...) for part in parts)
         if (several or special) and self.frame.module.has_arrays_of_mlx_alone:
-            return self._take(node.value, "indexed")
+            return self._take(node.value, Array(op="indexed", confidence=LIKELY))
         return UNKNOWN
 
     def given(self, node: cst.Call, function: Value, args: Arguments) -> Arguments:
@@ -36,18 +37,35 @@ class Uses(Machine):
         if first is None or first.star or not isinstance(function, Name) or args.get(0) is not UNKNOWN:
             return args
         package, _, name = function.name.rpartition(".")
-        if package != "mlx.core" or name not in TAKE_ARRAYS or first.keyword is not None:
+        if function.name == "mlx.nn.value_and_grad":
+            taken: Value = Instance("mlx.nn.Module", confidence=LIKELY)
+        elif package == "mlx.core" and name in TAKE_ARRAYS:
+            taken = Array(op="given", confidence=LIKELY)
+        else:
             return args
-        return Arguments((self._take(first.value, "given"), *args.positional[1:]), args.keywords, args.starred)
+        if first.keyword is not None:
+            return args
+        return Arguments((self._take(first.value, taken), *args.positional[1:]), args.keywords, args.starred)
 
-    def _take(self, node: cst.BaseExpression, how: str) -> Value:
+    def of_unknown(self, node: cst.Call, args: Arguments) -> Value:
+        """What a method of an object that is not known returns, where the call tells."""
+        method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+        if method == "apply_chat_template" and constant(args.get(None, "tokenize"), bool) is False:
+            return Scalar("str", LIKELY)
+        if method == "astype" and (dtype := ops.dtype_of(args.get(0, "dtype"))) is not None:
+            return Array(dtype, op="mlx.core.array.astype", confidence=LIKELY, node=node)
+        gradients = args.get(1)
+        if method == "update" and isinstance(gradients, Tree) and gradients.kind == "gradients":
+            self._take(node.func.value, Instance("mlx.optimizers.Optimizer", confidence=LIKELY))  # type: ignore[attr-defined]
+        return UNKNOWN
+
+    def _take(self, node: cst.BaseExpression, value: Value) -> Value:
         frame = self.frame
         if not isinstance(node, cst.Name) or node.value not in frame.env:
             return UNKNOWN
-        array = Array(op=how, confidence=LIKELY)
-        frame.env[node.value] = frame.values[node] = array
+        frame.env[node.value] = frame.values[node] = value
         if frame.code is not None:
             used = self.calls_of(frame.code).used
             if node.value not in used and node.value not in frame.code.rebound:
-                used[node.value] = array
-        return array
+                used[node.value] = value
+        return value

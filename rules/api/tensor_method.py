@@ -12,7 +12,7 @@ from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api._selections import PAIRS, indices_of, values_of
 
 AMBIGUOUS = frozenset({"data", "indices", "values", "type", "index"})  # common on objects that are no arrays
-UNCLEAR = frozenset({None, "parameter", "iteration", "default", "indexed"})
+UNCLEAR = frozenset({None, "parameter", "iteration", "default", "indexed", "transformed"})
 
 
 class TensorMethod(Rule):
