@@ -6,11 +6,12 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import ops
-from mlxlint.model.tree import dotted, walk
+from mlxlint.model.tree import dotted
 from mlxlint.model.values import Function
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, raises, shown
 
-_QUANTIZE = frozenset({"mlx.nn.quantize", "mlx_lm.utils.quantize_model"})
+from ._quantized import CALLS, after, quantized, walked_names
+
 _MAPS = frozenset({"mlx.utils.tree_map", "mlx.utils.tree_map_with_path"})
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _LAYERS = {"mlx.nn.Linear": "nn.QuantizedLinear", "mlx.nn.Embedding": "nn.QuantizedEmbedding"}
@@ -57,18 +58,13 @@ class QuantizedModelCast(Rule):
     code = "MLX807"
     kind = Kind.CRASH
     severity = Severity.WARNING
-    calls = frozenset({"quantize", "quantize_model"})
+    calls = CALLS
     message = "{problem}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        model = dotted(node.args[0].value) if context.callee(node) in _QUANTIZE and node.args else None
-        if model is None:
-            return
-        code = context.enclosing_function(node)
-        after = False
-        for part in context.walk(context.tree if code is None else code.node.body):
-            after = after or part is node
-            if after and isinstance(part, cst.Call) and part is not node:
+        model = quantized(node, context)
+        for part in after(node, model, context) if model is not None else ():
+            if isinstance(part, cst.Call) and model is not None:
                 self._check(part, model, node, context)
 
     def _check(self, call: cst.Call, model: str, quantised: cst.Call, context: Context) -> None:
@@ -78,7 +74,7 @@ class QuantizedModelCast(Rule):
                 problem = f"packed weights are no numbers any more when they are cast: use `{model}.set_dtype`"
         elif callee == "builtins.isinstance" and len(call.args) == 2:
             layer = context.qualified(call.args[1].value)
-            if layer in _LAYERS and _walks(call.args[0].value, model, context):
+            if layer in _LAYERS and dotted(call.args[0].value) in walked_names(call, model, context):
                 problem, case = f"layers of `{model}` are `{_LAYERS[layer]}` by now, which is no `{layer[4:]}`", "class"
         if problem is not None:
             because = [("quantised here", quantised)]
@@ -118,11 +114,3 @@ def _casts(function: cst.BaseExpression, context: Context) -> bool:
     if not isinstance(body, cst.Call) or not isinstance(body.func, cst.Attribute) or len(body.args) != 1:
         return False
     return body.func.attr.value == "astype" and ops.dtype_of(context.value(body.args[0].value)) in _FLOATS
-
-
-def _walks(node: cst.BaseExpression, model: str, context: Context) -> bool:
-    """Whether an expression is what a loop around it takes from the model's layers."""
-    loop = context.enclosing(node, cst.For)
-    names = {part.value for part in walk(loop.target) if isinstance(part, cst.Name)} if loop is not None else set()
-    over = loop.iter if loop is not None else None
-    return dotted(node) in names and over is not None and any(dotted(part) == model for part in walk(over))
