@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import walk
-from mlxlint.model.values import constant
+from mlxlint.model.values import Name, Value, constant
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ..kernels._flow import last_bound
@@ -60,7 +60,7 @@ class DeviceInfoKey(Rule):
         if not isinstance(made, cst.Call) or context.callee(made) not in _INFO:
             return
         key = constant(context.value(index.value), str)
-        if key is None or key in _EVERYWHERE or _is_guarded(node, context):
+        if key is None or key in _EVERYWHERE or _is_guarded(node, key, context):
             return
         text = f"{context.text(node.value)}.get({context.text(index.value)})"
         context.report(self, node, key=key, fix=NodeFix("Ask for it", [Replace(node, text)]), repro={"key": key})
@@ -75,7 +75,7 @@ class DeviceInfoKey(Rule):
         )
 
 
-def _is_guarded(node: cst.CSTNode, context: Context) -> bool:
+def _is_guarded(node: cst.CSTNode, key: str, context: Context) -> bool:
     """Whether a place is reached on some devices only, or its errors are handled."""
     for ancestor in context.ancestors(node):
         if isinstance(ancestor, cst.Try):
@@ -87,6 +87,14 @@ def _is_guarded(node: cst.CSTNode, context: Context) -> bool:
             if has_key or any("metal" in word.lower() or word == "is_available" for word in words | attributes):
                 return True
     code = context.enclosing_function(node)
-    scope = context.tree if code is None else code.node
-    asks = (call for call in context.walk(scope) if isinstance(call, cst.Call))
-    return any((context.callee(call) or "").endswith("metal.is_available") for call in asks)
+    scope = context.tree if code is None else code.node.body
+    return any(_asks(call, called, key) for call, called, _ in context.calls(scope))
+
+
+def _asks(call: cst.Call, called: Value, key: str) -> bool:
+    """Whether a call asks for Metal, or for a key that may be missing."""
+    if isinstance(called, Name) and called.name.endswith("metal.is_available"):
+        return True
+    gets = isinstance(call.func, cst.Attribute) and call.func.attr.value == "get" and bool(call.args)
+    wanted = call.args[0].value if gets else None
+    return isinstance(wanted, (cst.SimpleString, cst.ConcatenatedString)) and wanted.evaluated_value == key

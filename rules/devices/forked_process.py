@@ -3,7 +3,8 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Function, Name, constant
+from mlxlint.model.tree import dotted, walk
+from mlxlint.model.values import Function, Name, Value, constant
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, Skipped, shown
 
 _STARTING = frozenset({"Process", "Pool"})
@@ -14,7 +15,8 @@ class ForkedProcess(Rule):
     """A forked process uses MLX
 
     ## What it does
-    Finds `multiprocessing.get_context("fork")` and `set_start_method("fork")` in files whose worker functions use MLX.
+    Finds `multiprocessing.get_context("fork")` and `set_start_method("fork")` in files whose worker functions use MLX,
+    and `os.fork()` where the child does.
 
     ## PyTorch and MLX
     PyTorch on the CPU survives a fork, and its `DataLoader` forks on Linux. The threads of MLX's streams are not in a
@@ -59,10 +61,13 @@ class ForkedProcess(Rule):
     code = "MLX616"
     kind = Kind.CRASH
     severity = Severity.WARNING
-    calls = frozenset({"get_context", "set_start_method"})
+    calls = frozenset({"get_context", "set_start_method", "fork"})
     message = "processes are forked, and `{function}` uses MLX in them: what is evaluated there waits for ever"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) == "os.fork" and _computes_in_child(node, context):
+            template = "MLX is used in the forked process: what is evaluated there waits for ever"
+            context.report(self, node, template=template, confidence=Confidence.LIKELY)
         if context.callee(node) not in ("multiprocessing.get_context", "multiprocessing.set_start_method"):
             return
         if constant(context.value(context.argument(node, 0, "method")), str) != _FORK:
@@ -125,7 +130,27 @@ def _worker(tree: cst.CSTNode, context: Context) -> str | None:
                 *_STARTING,
             ):
                 continue
-            inner = (called for _, called, _ in context.calls(function.code.node.body))
-            if any(isinstance(called, Name) and called.name.startswith("mlx.") for called in inner):
+            if any(_is_mlx(called) for _, called, _ in context.calls(function.code.node.body)):
                 return function.code.name
     return None
+
+
+def _computes_in_child(fork: cst.Call, context: Context) -> bool:
+    """Whether the branch for the child (`if pid == 0`, `if not pid`) calls MLX."""
+    parent = context.parent(fork)
+    names = {dotted(t.target) for t in parent.targets} if isinstance(parent, cst.Assign) else set()
+    code = context.enclosing_function(fork)
+    for branch in context.nodes(context.tree if code is None else code.node.body, cst.If):
+        test, child = branch.test, branch.body
+        tested = any(part is fork or (isinstance(part, cst.Name) and part.value in names) for part in walk(test))
+        is_zero = isinstance(test, cst.UnaryOperation) or any(
+            isinstance(part, cst.Comparison) and isinstance(part.comparisons[0].operator, cst.Equal)
+            for part in walk(test)
+        )
+        if tested and is_zero and any(_is_mlx(called) for _, called, _ in context.calls(child)):
+            return True
+    return False
+
+
+def _is_mlx(called: Value) -> bool:
+    return isinstance(called, Name) and called.name.startswith("mlx.")

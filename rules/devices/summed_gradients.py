@@ -5,7 +5,8 @@ import re
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Function, Name
+from mlxlint.model.tree import dotted
+from mlxlint.model.values import UNKNOWN, Function, Name
 from mlxlint.rule import (
     Applicability,
     Confidence,
@@ -26,6 +27,7 @@ from ._ring import answers
 _SIZE = re.compile(r"(^|_)(world_)?size$|^n_?(ranks|procs|workers)$|^num_(ranks|processes|workers)$")
 _MAPS = frozenset({"mlx.utils.tree_map"})
 _SUM = "mlx.core.distributed.all_sum"
+_GRADIENTS = re.compile(r"(^|[._])(grads?|gradients?)$")
 
 
 class SummedGradients(Rule):
@@ -82,7 +84,7 @@ class SummedGradients(Rule):
         if context.callee(node) not in _MAPS or len(node.args) != 2 or any(arg.star for arg in node.args):
             return
         function, gradients = (arg.value for arg in node.args)
-        if not _sums(function, context) or not is_gradients(context.value(gradients)) or _asks_size(node, context):
+        if not _sums(function, context) or not _are_gradients(gradients, context) or _asks_size(node, context):
             return
         nn = context.alias("mlx.nn")
         text = f"{nn}.average_gradients({context.text(gradients)})"
@@ -96,6 +98,12 @@ class SummedGradients(Rule):
         averaged = "import mlx.nn as nn\ngradients = nn.average_gradients(gradients)"
         hazard = differs(answers(script.format(summed)), [[1.5], [1.5]], what="in two processes")
         return Evidence(hazard, agrees(answers(script.format(averaged)), [[1.5], [1.5]]))
+
+
+def _are_gradients(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression is a tree of gradients, or is called so where nothing is known of it."""
+    value = context.value(node)
+    return is_gradients(value) or (value is UNKNOWN and bool(_GRADIENTS.search(dotted(node) or "")))
 
 
 def _sums(function: cst.BaseExpression, context: Context) -> bool:

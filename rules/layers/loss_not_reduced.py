@@ -92,6 +92,8 @@ class LossNotReduced(Rule):
                         self._report(loss, "a gradient needs a scalar", context)
 
     def _report(self, loss: cst.Call, why: str, context: Context) -> None:
+        if any(report.rule is self and report.node is loss for report in context.reports):
+            return  # several gradients are taken of one function
         name = loss_name(loss, context) or ""
         fix = None
         if loss.args and context.argument(loss, REDUCTIONS[name][0], "reduction") is None:
