@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from mlxlint.model import foreign, shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode
@@ -17,6 +19,7 @@ from mlxlint.model.values import (
     Scalar,
     Sequence,
     Shape,
+    Size,
     Tree,
     Value,
     as_array,
@@ -65,7 +68,7 @@ def call(instance: Instance, args: Arguments) -> Value | None:
         batch = x.shape[0] if x.shape else None
         return Array(
             dtype,
-            (batch, *(None,) * (rank - 2), channels),
+            (batch, *_space(instance, layer, rank, x.shape), channels),
             "channels_last" if rank > 3 else None,
             confidence=confidence,
         )
@@ -77,6 +80,46 @@ def call(instance: Instance, args: Arguments) -> Value | None:
     if layer in ("MultiHeadAttention", "Transformer", "TransformerEncoder"):
         return Array(dtype, x.shape, confidence=confidence)
     return None
+
+
+def _space(instance: Instance, layer: str, rank: int, shape: Shape | None) -> Shape:
+    """The spatial sizes that a convolution or a pool returns, where its arguments and the input's sizes are known."""
+    count = rank - 2
+    hidden = isinstance(instance.node, cst.Call) and any(arg.star for arg in instance.node.args)
+    if shape is None or len(shape) != rank or "Transpose" in layer or hidden:
+        return (None,) * count
+    at = 0 if layer in POOLS else 2  # where the kernel's size stands, before stride, padding and dilation
+    kernel = _each(instance, at, "kernel_size", count)
+    stride = _each(instance, at + 1, "stride", count, kernel if layer in POOLS else (1,) * count)
+    padding = _each(instance, at + 2, "padding", count, (0,) * count)
+    dilation = (1,) * count if layer in POOLS else _each(instance, at + 3, "dilation", count, (1,) * count)
+    if kernel is None or stride is None or padding is None or dilation is None:
+        return (None,) * count
+    return tuple(map(_moved, shape[1:-1], kernel, stride, padding, dilation))
+
+
+def _each(
+    instance: Instance, index: int, name: str, count: int, default: tuple[int, ...] | None = None
+) -> tuple[int, ...] | None:
+    """An option for each axis, given as one number or several; None when it is not known."""
+    if name not in instance.keywords and index >= len(instance.args):
+        return default
+    value = _construct(instance, index, name)
+    if isinstance(value, Const) and value.value is None:
+        return default
+    sizes = shapes.of_values(value) or ()
+    numbers = tuple(size for size in sizes if isinstance(size, int))
+    if len(numbers) != len(sizes) or len(numbers) not in (1, count):
+        return None
+    return numbers * count if len(numbers) == 1 else numbers
+
+
+def _moved(size: Size, kernel: int, stride: int, padding: int, dilation: int) -> Size:
+    """How many places a window has on an axis."""
+    taken = dilation * (kernel - 1) - 2 * padding
+    if taken == 0 and stride == 1:
+        return size
+    return max((size - taken - 1) // stride + 1, 0) if isinstance(size, int) and stride > 0 else None
 
 
 def _construct(instance: Instance, index: int, name: str) -> Value:

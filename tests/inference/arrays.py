@@ -1,6 +1,7 @@
 import math
 
 import mlx.core as mx
+import mlx.nn as nn
 from mlx.core import array as A
 
 x = mx.zeros((2, 3))  #: float32 array (2, 3)
@@ -78,3 +79,31 @@ k  #: float32 array (2, ?)
 {"a": x}["a"]  #: float32 array (2, 3)
 x.item()  #: float
 i.item()  #: int
+
+
+def windows():
+    images = mx.zeros((2, 28, 28, 1))
+    small = nn.Conv2d(1, 8, 3)(images)
+    small  #: float32 array (2, 26, 26, 8) channels_last
+    same = nn.Conv2d(1, 8, 5, padding=2)(images)
+    same  #: float32 array (2, 28, 28, 8) channels_last
+    halved = nn.Conv2d(1, 8, (3, 5), stride=2, padding=(1, 2), dilation=1)(images)
+    halved  #: float32 array (2, 14, 14, 8) channels_last
+    pooled = nn.MaxPool2d(3)(small)
+    pooled  #: float32 array (2, 8, 8, 8) channels_last
+    overlapping = nn.AvgPool2d(kernel_size=3, stride=2, padding=1)(small)
+    overlapping  #: float32 array (2, 13, 13, 8) channels_last
+    nothing = nn.MaxPool2d(32)(images)
+    nothing  #: float32 array (2, 0, 0, 1) channels_last
+    steps = nn.Conv1d(4, 8, 3, dilation=2)(mx.zeros((2, 10, 4)))
+    steps  #: float32 array (2, 6, 8)
+
+
+def unknown_windows(padding, options):
+    images = mx.zeros((2, 28, 28, 1))
+    padded = nn.Conv2d(1, 8, 3, padding=padding)(images)
+    padded  #: float32 array (2, ?, ?, 8) channels_last
+    pooled = nn.MaxPool2d(padding)(images)
+    pooled  #: float32 array (2, ?, ?, 1) channels_last
+    any_of = nn.Conv2d(1, 8, 3, **options)(images)
+    any_of  #: float32 array (2, ?, ?, 8) channels_last
