@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -38,6 +41,8 @@ from mlxlint.target import target
 from mlxlint.tool import tool_finding
 
 Hook = tuple[Rule, str]  # and the name of its method
+_ROW = re.compile(r" on line \d+| \(detected at line \d+\)")
+_PLACE = re.compile(r"parser error: error at (\d+):(\d+): ")
 DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 DEEP_RECURSION = 200_000
 RECURSION = 10_000  # frames: calls of calls of the linted code, each some ten frames of the interpreter's
@@ -183,11 +188,32 @@ def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[F
 
 
 def syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:
-    """The finding that a text does not parse."""
-    row = max(1, min(error.raw_line, len(source.line_starts)))
-    at = source.line_starts[row - 1] + min(max(error.raw_column, 0), len(source.line(row)))
-    reason = " ".join(str(error.message).split())
+    """The finding that a text does not parse, told as Python tells it where it takes the text for no Python either."""
+    row, column, reason = _told_by_python(source.text) or _told_by_parser(error)
+    row = max(1, min(row, len(source.line_starts)))
+    at = source.line_starts[row - 1] + min(max(column, 0), len(source.line(row)))
     return tool_finding("syntax-error", source, (at, at), {"reason": f"the file does not parse: {reason}"})
+
+
+def _told_by_python(text: str) -> tuple[int, int, str] | None:
+    """Row, column from 0, and what is wrong, without the rows of the text that messages name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(text)
+        except SyntaxError as error:
+            return error.lineno or 1, (error.offset or 1) - 1, _ROW.sub("", error.msg)
+        except (ValueError, RecursionError, MemoryError):
+            pass
+    return None
+
+
+def _told_by_parser(error: cst.ParserSyntaxError) -> tuple[int, int, str]:
+    reason = " ".join(str(error.message).split())
+    place = _PLACE.match(reason)
+    if place is None:
+        return error.raw_line, error.raw_column, reason
+    return int(place[1]), int(place[2]), reason[place.end() :]
 
 
 def _internal_error(source: Source, what: str, error: BaseException) -> Finding:

@@ -158,6 +158,19 @@ def test_what_does_not_parse_is_a_finding_inside_the_file(text: str) -> None:
     assert 0 <= finding.offsets[0] <= len(text)
 
 
+@pytest.mark.parametrize(("text", "row", "column"), [("a = 1\ndef f(:\n    pass\n", 2, 7), ("f(a b)\nc = 1\n", 1, 3)])
+def test_what_does_not_parse_is_told_where_python_tells_it(text: str, row: int, column: int) -> None:
+    (finding,) = lint(text)
+    assert (finding.start.row, finding.start.column) == (row, column)
+
+
+def test_what_only_the_parser_does_not_take_is_told_where_it_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ast.parse", lambda text: None)
+    (finding,) = lint("f(a b)\nc = 1\n")
+    assert (finding.start.row, finding.start.column) == (1, 6)
+    assert "error at" not in finding.message
+
+
 @pytest.mark.parametrize(
     "text",
     [

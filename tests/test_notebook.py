@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -115,7 +116,7 @@ def test_a_cell_may_be_indented_as_a_whole() -> None:
 def test_a_broken_cell_costs_no_other_its_findings() -> None:
     content = data(code(IMPORT + ARRAY), code("a = 1\nb = = 2"), code("    (\n"), code("x[x > 0]"))
     findings = check(content).findings
-    assert places(findings) == [("MLX001", 2, 2, 1), ("MLX001", 3, 1, 1), ("MLX101", 4, 1, 1)]
+    assert places(findings) == [("MLX001", 2, 2, 5), ("MLX001", 3, 1, 5), ("MLX101", 4, 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -231,11 +232,18 @@ def test_line_ends_stay(newline: str, end: str) -> None:
     assert fixed(content) == content.replace(b"x.view", b"x.reshape")
 
 
+def test_what_is_wrong_with_a_cell_is_told_without_rows_of_the_joined_text() -> None:
+    content = data(code(IMPORT), code("a = 1\nb = [1,\n"), code("%ls\nif a:\nb = 1"), code("c = (1]"))
+    findings = check(content).findings
+    assert places(findings) == [("MLX001", 2, 2, 5), ("MLX001", 3, 3, 1), ("MLX001", 4, 1, 7)]
+    assert not any(re.search(r"\d", finding.message) for finding in findings)
+
+
 def test_a_broken_cell_stays_while_others_are_fixed() -> None:
     content = data(code(IMPORT + ARRAY), code("    ("), code("x.view(12)"))
     result = check(content, Applicability.SAFE)
     [left] = result.fixed["port.ipynb"].left
-    assert places([left]) == [("MLX001", 2, 1, 1)]
+    assert places([left]) == [("MLX001", 2, 1, 5)]
     assert fixed(content) == content.replace(b"x.view", b"x.reshape")
 
 
