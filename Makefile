@@ -6,12 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXAMPLE := examples/port
+MINUTES ?= 60
 
-.PHONY: help demo test check docs clean
+unexport PYTHONDONTWRITEBYTECODE # tests start Python a few hundred times, which should find byte code
+
+.PHONY: help demo test fuzz check docs clean
 
 help:
 	@echo "make demo    lint a small port, then run the reproduction of what was found"
 	@echo "make test    run the tests"
+	@echo "make fuzz    look for input that breaks something, for MINUTES=60"
 	@echo "make check   run what CI runs"
 	@echo "make docs    build the site into site/"
 	@echo "make clean   remove what the others made"
@@ -30,6 +34,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+fuzz: $(INSTALLED)
+	@end=$$(($$(date +%s) + 60 * $(MINUTES))); while [ "$$(date +%s)" -lt "$$end" ]; do \
+		MLXLINT_FUZZ=100 $(BIN)/pytest -q tests/test_fuzz.py || exit 1; done
 
 check:
 	bash .ci/run

@@ -43,6 +43,27 @@ def test_packages_are_pinned_and_the_token_reads_by_default(path: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"}
 
 
+@every_workflow
+def test_every_job_has_a_limit_of_time(path: Path) -> None:
+    jobs = content(path)["jobs"]
+    assert [name for name, job in jobs.items() if "timeout-minutes" not in job] == []
+
+
+@every_workflow
+def test_the_token_stays_in_no_checkout_but_the_one_that_pushes(path: Path) -> None:
+    for job in content(path)["jobs"].values():
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] == (job.get("permissions") == {"contents": "write"})
+
+
+def test_fuzzing_stops_before_its_job_is_stopped() -> None:
+    job = content(ROOT / ".github" / "workflows" / "fuzz.yml")["jobs"]["fuzz"]
+    [step] = [step for step in job["steps"] if "make fuzz" in step.get("run", "")]
+    minutes = int(re.findall(r"MINUTES=(\d+)", step["run"])[0])
+    assert minutes < step["timeout-minutes"] < job["timeout-minutes"]
+
+
 def test_a_release_has_provenance_and_a_bill_of_materials() -> None:
     jobs = content(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
     steps = [str(step) for step in jobs["build"]["steps"]]
