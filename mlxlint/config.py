@@ -6,7 +6,7 @@ import difflib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -202,67 +202,106 @@ def _per_file(value: object) -> dict[str, Any]:
 
 
 def _severities(value: object) -> dict[str, Any]:
-    table = _table(_one_of(*(severity.value for severity in Severity)))(value)
+    table = _table(_one_of(*_SEVERITIES))(value)
     _selectors(list(table))
     return table
 
 
+Schema = Mapping[str, object]
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+
+
+def _words(words: Sequence[str]) -> Schema:
+    return {**_TEXT, "enum": [*words]}
+
+
+def _values(schema: Schema) -> Schema:
+    return {"type": "object", "additionalProperties": schema}
+
+
 @dataclass(frozen=True)
 class Key:
-    """One key of the config file."""
+    """One setting: what it takes in words and as JSON Schema, and what it means."""
 
     type: str
+    schema: Schema
     parse: Callable[[object], Any]
     doc: str
     default: Any = None
 
 
+def choice(words: Sequence[str], doc: str, default: str) -> Key:
+    """A key that takes one of some words."""
+    *others, last = words
+    return Key(f"{', '.join(others)} or {last}", _words(words), _one_of(*words), doc, default)
+
+
+def flag(doc: str, default: bool) -> Key:
+    return Key("true or false", {"type": "boolean"}, _flag, doc, default)
+
+
+def text(type: str, doc: str) -> Key:
+    return Key(type, _TEXT, _string, doc)
+
+
+def _rules(doc: str, default: tuple[str, ...] = ()) -> Key:
+    return Key("list of rules", _TEXTS, _selectors, doc, default)
+
+
+def _patterns(doc: str, default: tuple[str, ...] = ()) -> Key:
+    return Key("list of globs", _TEXTS, _globs, doc, default)
+
+
+_SEVERITIES = tuple(severity.value for severity in Severity)
+
 KEYS: dict[str, Key] = {
-    "extend": Key("path", _string, "A config file to start from; the keys here win over its keys."),
-    "select": Key("list of rules", _selectors, "Rules to report: codes, prefixes of codes, names, or `ALL`.", ("ALL",)),
-    "extend-select": Key("list of rules", _selectors, "Rules to report beside those of `select`.", ()),
-    "ignore": Key("list of rules", _selectors, "Rules not to report. The more specific of two entries wins.", ()),
+    "extend": text("path", "A config file to start from; the keys here win over its keys."),
+    "select": _rules("Rules to report: codes, prefixes of codes, names, or `ALL`.", ("ALL",)),
+    "extend-select": _rules("Rules to report beside those of `select`."),
+    "ignore": _rules("Rules not to report. The more specific of two entries wins."),
     "per-file-ignores": Key(
-        "table of glob to list of rules", _per_file, "Rules not to report in the files of a pattern.", {}
+        "table of glob to list of rules",
+        _values(_TEXTS),
+        _per_file,
+        "Rules not to report in the files of a pattern.",
+        {},
     ),
-    "severity": Key("table of rule to severity", _severities, "Severities other than the rules' own.", {}),
-    "min-confidence": Key(
-        "certain, likely or possible",
-        _one_of("certain", "likely", "possible"),
-        "How sure a finding must be to be reported.",
-        "likely",
+    "severity": Key(
+        "table of rule to severity",
+        _values(_words(_SEVERITIES)),
+        _severities,
+        "Severities other than the rules' own.",
+        {},
     ),
-    "fail-on": Key(
-        "error, warning or info",
-        _one_of("error", "warning", "info"),
-        "The least severity of a finding that makes the exit code 1.",
-        "warning",
-    ),
+    "min-confidence": choice(("certain", "likely", "possible"), "How sure a finding must be to be reported.", "likely"),
+    "fail-on": choice(_SEVERITIES, "The least severity of a finding that makes the exit code 1.", "warning"),
     "target-mlx": Key(
         "version or range",
+        _TEXT,
         _target("mlx"),
-        "The MLX releases the code is for: `\"0.31\"`, `\">=0.30,<0.32\"`. What holds on any of them is reported; of a"
+        'The MLX releases the code is for: `"0.31"`, `">=0.30,<0.32"`. What holds on any of them is reported; of a'
         " lower bound alone, on the newest. By default what the project requires in `pyproject.toml`, `setup.cfg` or"
         " `requirements.txt`, else the newest.",
     ),
-    "target-mlx-lm": Key("version or range", _target("mlx-lm"), "The same for MLX-LM."),
-    "include": Key("list of globs", _globs, "Files to find in a folder.", ("*.py", "*.pyi", "*.ipynb")),
-    "exclude": Key(
-        "list of globs",
-        _globs,
+    "target-mlx-lm": Key("version or range", _TEXT, _target("mlx-lm"), "The same for MLX-LM."),
+    "include": _patterns("Files to find in a folder.", ("*.py", "*.pyi", "*.ipynb")),
+    "exclude": _patterns(
         "Files and folders to leave out, in place of the usual ones (`.venv`, `build`, `node_modules`, ...). Patterns"
         " are as in `.gitignore`, relative to the config file, and hold for files named on the command line too.",
         tuple(sorted(DEFAULT_EXCLUDES)),
     ),
-    "extend-exclude": Key("list of globs", _globs, "Files and folders to leave out beside those of `exclude`.", ()),
-    "respect-gitignore": Key("true or false", _flag, "Leave out what git ignores when searching a folder.", True),
-    "src": Key("list of folders", _strings, "Where the project's own modules are found.", (".", "src")),
-    "baseline": Key("path", _string, "A baseline: findings recorded in it are not reported."),
-    "output-format": Key("format", _format, "How findings are reported.", "text"),
-    "statistics": Key("true or false", _flag, "Add a count by rule.", False),
-    "verify": Key("true or false", _flag, "Run each finding's reproduction on the MLX installed.", False),
-    "device": Key("auto, metal, cuda or cpu", _one_of("auto", "metal", "cuda", "cpu"), "Where to verify.", "auto"),
-    "jobs": Key("whole number", _count, "Worker processes; by default one a processor."),
+    "extend-exclude": _patterns("Files and folders to leave out beside those of `exclude`."),
+    "respect-gitignore": flag("Leave out what git ignores when searching a folder.", True),
+    "src": Key("list of folders", _TEXTS, _strings, "Where the project's own modules are found.", (".", "src")),
+    "baseline": text("path", "A baseline: findings recorded in it are not reported."),
+    "output-format": Key("format", _TEXT, _format, "How findings are reported.", "text"),
+    "statistics": flag("Add a count by rule.", False),
+    "verify": flag("Run each finding's reproduction on the MLX installed.", False),
+    "device": choice(("auto", "metal", "cuda", "cpu"), "Where to verify.", "auto"),
+    "jobs": Key(
+        "whole number", {"type": "integer", "minimum": 1}, _count, "Worker processes; by default one a processor."
+    ),
 }
 
 

@@ -7,7 +7,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mlxlint.config import FILE_NAMES, KEYS, ConfigError, Configuration, Settings, did_you_mean
+from mlxlint.config import (
+    FILE_NAMES,
+    KEYS,
+    ConfigError,
+    Configuration,
+    Key,
+    Settings,
+    choice,
+    did_you_mean,
+    flag,
+    text,
+)
 
 SETTLING = (*FILE_NAMES, "setup.cfg", "requirements.txt")  # files in which settings or required releases are found
 _CAPITAL = re.compile("[A-Z]")
@@ -29,12 +40,16 @@ class ClientSettings:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-_OWN = {
-    "enable": (bool, None),
-    "run": (str, ("onType", "onSave")),
-    "diagnosticMode": (str, ("openFilesOnly", "workspace")),
-    "interpreter": (str, None),
-    "configurationFile": (str, None),
+OWN: dict[str, Key] = {
+    "enable": flag("Check the files of this folder.", True),
+    "run": choice(("onType", "onSave"), "When files are checked.", "onType"),
+    "diagnosticMode": choice(
+        ("openFilesOnly", "workspace"),
+        "Whether the whole workspace is checked when the session begins.",
+        "openFilesOnly",
+    ),
+    "interpreter": text("path", "The Python whose MLX verifies findings."),
+    "configurationFile": text("path", "The config file for the folder, in place of the nearest."),
 }
 
 
@@ -48,12 +63,12 @@ def parse(value: object) -> tuple[ClientSettings, list[str]]:
         if item is None:
             continue
         try:
-            if key in _OWN:
-                own[name.replace("-", "_")] = _own(key, item)
+            if key in OWN:
+                own[name.replace("-", "_")] = OWN[key].parse(_path(item) if key == "interpreter" else item)
             elif name in KEYS:
                 options[name] = KEYS[name].parse(item)
             else:
-                problems.append(f"unknown setting `{key}`{did_you_mean(name, [*KEYS, *_OWN])}")
+                problems.append(f"unknown setting `{key}`{did_you_mean(name, [*KEYS, *OWN])}")
         except ValueError as error:
             problems.append(f"setting `{key}`: {error}")
     return ClientSettings(**own, options=options), problems  # type: ignore[arg-type]
@@ -63,13 +78,9 @@ def _kebab(key: str) -> str:
     return _CAPITAL.sub(lambda match: "-" + match[0].lower(), key)
 
 
-def _own(key: str, item: object) -> object:
-    kind, words = _OWN[key]
-    if key == "interpreter" and isinstance(item, list) and item:
-        item = item[0]  # as some clients have it: a command line
-    if not isinstance(item, kind) or (words and item not in words):
-        raise ValueError(f"expected {' or '.join(map(repr, words)) if words else f'a {kind.__name__}'}, not {item!r}")
-    return item
+def _path(item: object) -> object:
+    """A program, which some clients give as a command line."""
+    return item[0] if isinstance(item, list) and item else item
 
 
 @dataclass(frozen=True)
