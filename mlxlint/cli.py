@@ -94,15 +94,21 @@ def main() -> NoReturn:
     except click.ClickException as error:
         say("error", error.format_message())
         code = FAILURE
-    except click.Abort:
-        _end_as_interrupted()
+    except click.Abort as error:
+        if not isinstance(error.__cause__, EOFError):  # click's Ctrl-D at a question, of which there are none here
+            _end_as_interrupted()
+        code = _internal_error()
     except Exception:
-        import traceback
-
-        traceback.print_exc()
-        say("error", "internal error, please report it: https://github.com/mlxlint/mlxlint/issues")
-        code = FAILURE
+        code = _internal_error()
     sys.exit(code)
+
+
+def _internal_error() -> int:
+    import traceback
+
+    traceback.print_exc()
+    say("error", "internal error, please report it: https://github.com/mlxlint/mlxlint/issues")
+    return FAILURE
 
 
 def _end_as_interrupted() -> NoReturn:
@@ -161,7 +167,7 @@ def _verifying() -> Iterator[None]:
 @click.option("--extend-select", callback=_words, multiple=True, help="Rules to report beside the config's.")
 @click.option("--per-file-ignores", callback=_words, multiple=True, metavar="GLOB:RULE", help="Rules to ignore there.")
 @click.option("--min-confidence", type=click.Choice(CONFIDENCES), help="How sure a finding must be [likely].")
-@click.option("--target-mlx", metavar="VERSION", help="The MLX releases the code is for: 0.31 or \">=0.30,<0.32\".")
+@click.option("--target-mlx", metavar="VERSION", help='The MLX releases the code is for: 0.31 or ">=0.30,<0.32".')
 @click.option("--target-mlx-lm", metavar="VERSION", help="The MLX-LM releases the code is for.")
 @click.option("--fix", is_flag=True, help="Make the safe fixes, and report what is left.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also the fixes that may change meaning.")

@@ -219,6 +219,15 @@ def imported(*arguments: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
 
 
+def test_an_end_of_input_that_nobody_asked_for_is_no_interrupt() -> None:
+    code = "import sys, mlxlint.files\ndef ends(*_): raise EOFError\nmlxlint.files.collect = ends\n"
+    run = f"{code}from mlxlint.cli import main\nsys.argv[1:] = ['check', '.']\nmain()"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "EOFError" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("mlxlint: error: internal error")
+
+
 def test_version_imports_click_and_the_standard_library() -> None:
     modules = {name.partition(".")[0] for name in imported("--version")} - sys.stdlib_module_names
     assert "click" in modules
