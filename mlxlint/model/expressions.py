@@ -256,7 +256,7 @@ class Expressions(Uses):
             return Instance("mlx.core.array.at", None, (array,), confidence=array.confidence)
         if isinstance(base, Foreign):
             shape = shapes.index(base.shape, parts) if base.type == foreign.NDARRAY else None
-            return Foreign(base.type, base.dtype, shape)
+            return Foreign(base.type, base.dtype, shape, node=node)
         first = parts[0] if len(parts) == 1 else None
         if isinstance(base, Sequence):
             if first is None:

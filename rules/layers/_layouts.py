@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import UNKNOWN, Array, Instance, Value, constant
+from mlxlint.model.values import UNKNOWN, Array, Foreign, Instance, Shape, Value, constant
 
 RANKS = {f"mlx.nn.{kind}{n}d": n + 2 for kind in ("Conv", "ConvTranspose", "MaxPool", "AvgPool") for n in (1, 2, 3)}
 CONVOLUTIONS = frozenset(name for name in RANKS if "Conv" in name)
@@ -55,7 +55,63 @@ def is_channels_first(array: Array, channels: int | None) -> str | None:
         and isinstance(channels, int)
     ):
         return f"its axis 1 has {channels} elements, as many as there are channels"
+    return f"its shape is {_shown(shape)}" if channels is None and shape and _is_of_colours(shape) else None
+
+
+def _is_of_colours(shape: Shape) -> bool:
+    """Whether a shape is that of grey or coloured squares, channels first: (8, 3, 224, 224)."""
+    return len(shape) == 4 and shape[1] in (1, 3) and isinstance(shape[2], int) and shape[2] == shape[3] > 4
+
+
+_TO_FRONT: dict[str, tuple[tuple[int, ...], ...]] = {
+    "transpose": ((2, 0, 1), (0, 3, 1, 2)),
+    "permute": ((2, 0, 1), (0, 3, 1, 2)),
+    "moveaxis": ((-1, 0), (2, 0), (-1, 1), (3, 1)),
+    "rollaxis": ((2,), (2, 0)),
+}
+_KEEPING = frozenset("astype expand_dims stack copy ascontiguousarray asarray float contiguous numpy".split())
+_STEPS = 8
+
+
+def turned_outside(array: Array | None, context: Context) -> str | None:
+    """Why an array is channels-first, where NumPy or PyTorch turned an image before ``mx.array`` took it."""
+    for _ in range(_STEPS):
+        if array is None or array.layout == "channels_last":
+            return None
+        if array.op == "mlx.core.array" and isinstance(array.node, cst.Call) and array.node.args:
+            return _turned(array.node.args[0].value, context)
+        array = context.array(_source(array, context))
     return None
+
+
+def _turned(given: cst.BaseExpression, context: Context) -> str | None:
+    """How a foreign array, or what it was made of, was turned."""
+    for _ in range(_STEPS):
+        value = context.value(given)
+        if not isinstance(value, Foreign):
+            return None
+        if isinstance(value.node, cst.Call) and (axes := _TO_FRONT.get((value.op or "").rpartition(".")[2])):
+            arguments = tuple(axis for arg in value.node.args for axis in axes_of(context.value(arg.value)) or ())
+            return f"`{context.brief(value.node)}` brought its channels to the front" if arguments in axes else None
+        source = _source(value, context)
+        if source is None:
+            return None
+        given = source
+    return None
+
+
+def _source(value: Array | Foreign, context: Context) -> cst.BaseExpression | None:
+    """What an operation was given that leaves the order of the axes."""
+    node = value.node
+    if isinstance(node, cst.Subscript):
+        return node.value
+    if isinstance(node, cst.BinaryOperation):
+        return node.left
+    if not isinstance(node, cst.Call) or (value.op or "").rpartition(".")[2] not in _KEEPING:
+        return None
+    is_method = isinstance(node.func, cst.Attribute) and isinstance(context.value(node.func.value), (Array, Foreign))
+    given = node.func.value if is_method else node.args[0].value if node.args else None  # type: ignore[attr-defined]
+    return given.elements[0].value if isinstance(given, (cst.List, cst.Tuple)) and given.elements else given
 
 
 def _shown(shape: tuple[object, ...]) -> str:

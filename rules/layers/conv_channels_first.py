@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
-from ._layouts import CONVOLUTIONS, RANKS, is_channels_first, layer_called, number, option
+from ._layouts import CONVOLUTIONS, RANKS, is_channels_first, layer_called, number, option, turned_outside
 
 
 class ConvChannelsFirst(Rule):
@@ -14,8 +14,8 @@ class ConvChannelsFirst(Rule):
 
     ## What it does
     Finds calls of `nn.Conv*` and `nn.ConvTranspose*` layers whose input is in the order batch, channels, space: by its
-    literal shape against `in_channels`, by a `transpose` or `moveaxis` that brought the channels forward, or because
-    its shape was unpacked as `B, C, H, W`.
+    literal shape against `in_channels`, by a `transpose` or `moveaxis` of MLX's or NumPy's that brought the channels
+    forward, or because its shape was unpacked as `B, C, H, W`.
 
     ## PyTorch and MLX
     PyTorch's convolutions take NCL, NCHW and NCDHW. MLX's take the channels last: NLC, NHWC and NDHWC. Where the last
@@ -63,7 +63,7 @@ class ConvChannelsFirst(Rule):
         if layer is None or given is None or array is None:
             return
         channels = number(option(layer, 0, "in_channels"))
-        why = is_channels_first(array, channels)
+        why = is_channels_first(array, channels) or turned_outside(array, context)
         if why is not None:
             exact = array.layout == "channels_first" or isinstance((array.shape or (None,))[-1], int)
             context.report(

@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
-from ._layouts import is_channels_first, layer_called, number, option
+from ._layouts import is_channels_first, layer_called, number, option, turned_outside
 from ._losses import index_of
 
 _POOLS = frozenset(f"mlx.nn.{kind}Pool{n}d" for kind in ("Max", "Avg") for n in (1, 2, 3))
@@ -68,7 +68,11 @@ class PoolingChannelsFirst(Rule):
             return  # one slope for all channels
         index = _NORMS.get(layer.type)
         channels = None if index is None else number(option(layer, index, "dims" if index else "num_features"))
-        why = is_channels_first(array, channels) or (_inserted(array) if index is None else None)
+        why = (
+            is_channels_first(array, channels)
+            or turned_outside(array, context)
+            or (_inserted(array) if index is None else None)
+        )
         if why is not None:
             context.report(
                 self,
