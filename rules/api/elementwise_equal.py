@@ -52,6 +52,8 @@ class ElementwiseEqual(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != EQUAL or not _is_condition(node, context):
             return
+        if any(arg.star for arg in node.args):
+            return  # most often a shape's sizes, which are numbers
         result = context.array(node)
         if result is not None and result.shape is not None and all(size == 1 for size in result.shape):
             return

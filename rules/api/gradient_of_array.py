@@ -51,6 +51,8 @@ class GradientOfArray(Rule):
         for flow in differentiated(context):
             if not flow.is_whole or _has_losses(flow, context):
                 continue  # `loss-not-reduced` speaks of those
+            if _is_called_differently(flow.code, context):
+                continue
             for result in _results(flow.code):
                 array = _loss(context.value(result))
                 if array is not None and array.rank:
@@ -72,6 +74,16 @@ class GradientOfArray(Rule):
 def _has_losses(flow: Flow, context: Context) -> bool:
     calls = (n for n in flow.nodes() if isinstance(n, cst.Call))
     return any((context.callee(call) or "").startswith(LOSSES_PREFIX) for call in calls)
+
+
+def _is_called_differently(code: FunctionCode, context: Context) -> bool:
+    """Whether a function's calls, with those of its gradient, give it values of several kinds or ranks."""
+    calls = (call for call, called in context.module.calls.items() if context.function(called) is code)
+    return len({tuple(_kind(context.value(arg.value)) for arg in call.args) for call in calls}) > 1
+
+
+def _kind(value: Value) -> tuple[type[Value], int | None]:
+    return type(value), value.rank if isinstance(value, Array) else None
 
 
 def _results(code: FunctionCode) -> list[cst.BaseExpression]:

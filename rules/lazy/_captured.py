@@ -20,12 +20,17 @@ def free_paths(code: FunctionCode) -> set[str]:
     """The names, dotted ones too, that a function reads and does not bind itself: `model`, `config.scale`."""
     bound = {parameter.name.value for parameter in code.parameters}
     read: set[str] = set()
+    labels: set[cst.CSTNode] = set()  # names that are not read: of keywords and of attributes
     for node in walk(code.node.body):
         if isinstance(node, (cst.Assign, cst.AnnAssign, cst.AugAssign, cst.For, cst.CompFor, cst.NamedExpr)):
             bound |= {name for target in targets_of(node) for name in _names(target)}
         elif isinstance(node, cst.Param):
             bound.add(node.name.value)
-        path = dotted(node) if isinstance(node, (cst.Name, cst.Attribute)) else None
+        elif isinstance(node, cst.Arg) and node.keyword is not None:
+            labels.add(node.keyword)
+        elif isinstance(node, cst.Attribute):
+            labels.add(node.attr)
+        path = dotted(node) if isinstance(node, (cst.Name, cst.Attribute)) and node not in labels else None
         if path is not None:
             read.add(path)
     return {path for path in read if path.partition(".")[0] not in bound}
