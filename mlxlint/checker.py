@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Parse = Callable[[str, str], cst.Module]
 
 INTERNAL_ERROR = "MLX002"
-MOST_TEXT = 1_500_000  # characters whose trees and values are held at a time, some 90 bytes for each
+MOST_TEXT = 3_000_000  # characters whose trees and values are held at a time, some 80 bytes for each
 
 
 @dataclass(frozen=True, eq=False)

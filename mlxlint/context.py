@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -247,15 +248,14 @@ class Context:
         stack: list[tuple[cst.CSTNode, ModuleCode]] = [(node, self.module)]
         while stack:
             root, module = stack.pop()
-            for found in tree.walk(root, _SCOPES):
-                if type(found) is cst.Call:
-                    value = module.calls.get(found, UNKNOWN)
-                    yield found, value, module
-                    code = self.function(value) if through else None
-                    if code is not None and id(code) not in seen and len(seen) < 200:
-                        seen.add(id(code))
-                        self._survey(code)
-                        stack.append((code.node.body, code.module))
+            for found in self.nodes(root, cst.Call):
+                value = module.calls.get(found, UNKNOWN)
+                yield found, value, module
+                code = self.function(value) if through else None
+                if code is not None and id(code) not in seen and len(seen) < 200:
+                    seen.add(id(code))
+                    self._survey(code)
+                    stack.append((code.node.body, code.module))
 
     def text(self, node: cst.CSTNode) -> str:
         """The source of a node as it stands in the file, without whitespace around it."""
@@ -333,9 +333,9 @@ class Context:
 
 
 def _by_class(root: cst.CSTNode, context: Context) -> dict[type[cst.CSTNode], list[Any]]:
-    found: dict[type[cst.CSTNode], list[Any]] = {}
+    found: dict[type[cst.CSTNode], list[Any]] = defaultdict(list)
     for node in context.walk(root):
-        found.setdefault(type(node), []).append(node)
+        found[type(node)].append(node)
     return found
 
 

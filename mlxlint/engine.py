@@ -19,6 +19,7 @@ from mlxlint.context import Context
 from mlxlint.evidence import package_of
 from mlxlint.model.finder import Finder
 from mlxlint.model.project import Project
+from mlxlint.model.values import members
 from mlxlint.positions import Offsets, offsets
 from mlxlint.rule import (
     Confidence,
@@ -150,8 +151,9 @@ def _callee_keys(node: cst.Call, context: Context) -> Sequence[str]:
     return [*known, "." + node.func.attr.value] if isinstance(node.func, cst.Attribute) else known
 
 
-def _attribute_keys(node: cst.Attribute, context: Context) -> Sequence[str]:
-    return (node.attr.value,)
+def _attribute_keys(node: cst.Attribute, context: Context) -> Collection[str]:
+    value = context.value(node.value)
+    return {node.attr.value, *(type(member).__name__ + ".*" for member in members(value))}
 
 
 def _target_keys(node: cst.Assign, context: Context) -> Collection[str]:

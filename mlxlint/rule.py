@@ -239,7 +239,7 @@ class Rule:
     message: ClassVar[str]
     # What the methods of three frequent classes of node want to see; None: every one.
     calls: ClassVar[frozenset[str] | None] = None  # callees: "sum" by last part, "mlx.*" by package, ".step" as spelled
-    attributes: ClassVar[frozenset[str] | None] = None  # names after the dot
+    attributes: ClassVar[frozenset[str] | None] = None  # names after the dot, "Array.*" by what has them
     targets: ClassVar[frozenset[type[cst.CSTNode]] | None] = None  # classes of what is assigned to
     yields_to: ClassVar[
         tuple[str, ...]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 _IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+torch\b", re.MULTILINE)
 _WEIGHTS = re.compile(r"""["'][^"'\n]*(?:\.pth?|\.ckpt|pytorch_model[^"'\n]*)["']""")
-_MENTIONS = re.compile(r"torch", re.IGNORECASE)
+_IN_WEIGHTS = (".pt", ".ckpt", "pytorch_model")  # one of which is in what _WEIGHTS finds: much faster to look for
 _ORIGINALS = re.compile(r"\bmodeling_(?!tf_|flax_)\w+\.py\b")  # how Transformers calls its models in PyTorch
 _CLASS = re.compile(r"^class[ \t]+(\w+)[ \t]*\(", re.MULTILINE)
 
@@ -32,25 +32,29 @@ class Sign(NamedTuple):
 
 def in_text(text: str) -> Sign | None:
     """What a file itself shows: it imports PyTorch, names a file of its weights, or speaks of it."""
-    if _IMPORTS.search(text):
+    if _imports_torch(text):
         return Sign("imports", "the file imports PyTorch")
-    weights = _WEIGHTS.search(text)
+    weights = _WEIGHTS.search(text) if any(part in text for part in _IN_WEIGHTS) else None
     if weights is not None:
         return Sign("weights", f"the file names weights of PyTorch's, {weights[0]}")
-    if _MENTIONS.search(text):
+    if "torch" in text.lower():
         return Sign("words", "the file speaks of PyTorch")
-    original = _ORIGINALS.search(text)
+    original = _ORIGINALS.search(text) if "modeling_" in text else None
     return None if original is None else Sign("words", f"the file refers to `{original[0]}`")
+
+
+def _imports_torch(text: str) -> bool:
+    return "torch" in text and _IMPORTS.search(text) is not None
 
 
 def around(text: str, importers: Files, neighbours: Files) -> Sign | None:
     """What other files show of one: an importer of it that imports PyTorch too, or a class's twin beside it."""
     for path, other in importers:
-        if _IMPORTS.search(other):
+        if _imports_torch(other):
             return Sign("importer", f"`{os.path.basename(path)}` imports it and PyTorch")
     classes = set(_CLASS.findall(text))
     for path, other in neighbours if classes else ():
-        twins = classes.intersection(_CLASS.findall(other)) if _IMPORTS.search(other) else ()
+        twins = classes.intersection(_CLASS.findall(other)) if _imports_torch(other) else ()
         if twins:
             return Sign("twin", f"`{os.path.basename(path)}` has a `{min(twins)}` of PyTorch's")
     return None

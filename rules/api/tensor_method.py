@@ -55,6 +55,7 @@ class TensorMethod(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "MLX arrays have no `{name}`: {instead}"
+    attributes = frozenset({"Array.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         array = context.array(node.value)

@@ -65,6 +65,7 @@ class TorchModuleMethod(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "MLX's {kind} have no `{name}`: {instead}"
+    attributes = frozenset({"Instance.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node)

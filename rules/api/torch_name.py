@@ -58,6 +58,7 @@ class TorchName(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "MLX has no `{name}`: {instead}"
+    attributes = frozenset({"Module.*", "Name.*", "Class.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node)

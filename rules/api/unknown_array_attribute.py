@@ -54,6 +54,7 @@ class UnknownArrayAttribute(Rule):
     fixable = Fixable.SOMETIMES
     yields_to = ("autograd-on-array",)
     message = "MLX arrays have no `{name}`{instead}"
+    attributes = frozenset({"Array.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         array = context.array(node.value)

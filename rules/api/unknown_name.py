@@ -51,6 +51,7 @@ class UnknownName(Rule):
     severity = Severity.ERROR
     yields_to = ("gradient-context",)
     message = "`{module}` has no `{name}`{nearest}"
+    attributes = frozenset({"Module.*", "Name.*", "Class.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node)

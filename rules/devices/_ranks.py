@@ -15,8 +15,14 @@ COLLECTIVES = frozenset({"all_sum", "all_max", "all_min", "all_gather", "sum_sca
 
 def is_rank(node: cst.BaseExpression, context: Context) -> bool:
     """Whether an expression is the number of this process."""
+    if not context.shared(_asks_for_ranks, context.tree):
+        return False
     made = last_bound(node, context) if isinstance(node, cst.Name) else node
     return isinstance(made, cst.Call) and context.callee(made) == GROUP + ".rank"
+
+
+def _asks_for_ranks(module: cst.CSTNode, context: Context) -> bool:
+    return any(context.callee(call) == GROUP + ".rank" for call in context.module.calls)
 
 
 def for_one_rank(node: cst.CSTNode, context: Context) -> cst.If | None:

@@ -67,6 +67,7 @@ class DeprecatedMetalFunction(Rule):
     fixable = Fixable.SOMETIMES
     calls = frozenset({"getattr"})
     message = "`mx.metal.{name}` is deprecated: it is `mx.{name}` now{release}"
+    attributes = frozenset({"Module.*", "Name.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         name = _moved(node.attr.value, context)

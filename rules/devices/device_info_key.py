@@ -56,6 +56,8 @@ class DeviceInfoKey(Rule):
         index = node.slice[0].slice
         if not isinstance(index, cst.Index) or not isinstance(node.value, (cst.Call, cst.Name)):
             return
+        if not context.shared(_asks_for_devices, context.tree):
+            return
         made = last_bound(node.value, context) if isinstance(node.value, cst.Name) else node.value
         if not isinstance(made, cst.Call) or context.callee(made) not in _INFO:
             return
@@ -73,6 +75,10 @@ class DeviceInfoKey(Rule):
         return Evidence(
             raises(lambda: info[key], KeyError), shown(info.get(key) is None, f"the CPU tells {sorted(info)}")
         )
+
+
+def _asks_for_devices(module: cst.CSTNode, context: Context) -> bool:
+    return any(context.callee(call) in _INFO for call in context.module.calls)
 
 
 def _is_guarded(node: cst.CSTNode, key: str, context: Context) -> bool:

@@ -51,6 +51,7 @@ class UnknownObjectMember(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{object}` has no `{member}`{instead}"
+    attributes = frozenset({"Instance.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node)

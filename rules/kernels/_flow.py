@@ -81,9 +81,9 @@ def _assigned(
     assigned: dict[str, list[tuple[int, cst.Assign]]] = {}
     places: dict[cst.CSTNode, int] = {}
     for place, node in enumerate(context.walk(scope)):
-        if isinstance(node, cst.Name):
+        if type(node) is cst.Name:
             places[node] = place
-        elif isinstance(node, cst.Assign):
+        elif type(node) is cst.Assign:
             for text in {tree.dotted(target.target) for target in node.targets} - {None}:
                 assigned.setdefault(str(text), []).append((place, node))
     return assigned, places

@@ -32,6 +32,7 @@ _ATTRIBUTES: dict[str, dict[str, str]] = {
         "in_proj_weight": "query_proj.weight",
     },
 }
+_NAMES = {"bias", "from_pretrained", *(name for attributes in _ATTRIBUTES.values() for name in attributes)}
 _BIAS_AT = {"Linear": 2, "Conv1d": 7, "Conv2d": 7, "Conv3d": 6, "LayerNorm": 3}
 
 
@@ -70,11 +71,10 @@ class TorchLayerAttribute(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "MLX's `nn.{layer}` has no attribute `{name}`: {instead}"
+    attributes = frozenset(_NAMES)
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         name = node.attr.value
-        if name != "bias" and name not in _NAMES:
-            return
         layer = context.value(node.value)
         if name == "from_pretrained" and context.qualified(node.value) == "mlx.nn.Embedding":
             context.report(
@@ -106,9 +106,6 @@ class TorchLayerAttribute(Rule):
         return Evidence(
             raises(lambda: getattr(made, name), AttributeError), shown("weight" in made, f"weight {made.weight.shape}")
         )
-
-
-_NAMES = frozenset({"from_pretrained", *(name for attributes in _ATTRIBUTES.values() for name in attributes)})
 
 
 def _is_without_bias(layer: Instance, kind: str) -> bool:

@@ -65,14 +65,13 @@ class CompiledResultStored(CompiledRule):
         code = compiled.code
         if code.module is not context.module or not isinstance(code.node, cst.FunctionDef):
             return
-        outside = free_paths(code)
+        outside = free_paths(code) | _declared(code.node)
         outputs = compiled.options.get("outputs")
         named = set() if outputs is None else {dotted(node) for node in walk(outputs)}
         if outputs is not None and not isinstance(outputs, (cst.Name, cst.List, cst.Tuple, cst.Attribute)):
             return
         for node, path, stored in _stores(code.node.body):
-            base = path.partition(".")[0]
-            is_outside = base in outside or base in _declared(code.node)
+            is_outside = path.partition(".")[0] in outside
             if is_outside and context.array(stored) is not None and not _is_named(path, named, outputs, context):
                 context.report(self, node, because=[stored], path=path, function=code.name)
 

@@ -46,6 +46,7 @@ class ImportedFunctionResult(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{result}` is a tuple: take the array out of it"
+    attributes = frozenset({"Sequence.*"})
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         if not hasattr(tuple, node.attr.value):

@@ -46,6 +46,7 @@ class LoadedPairAsModel(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "`{pair}` is a tuple of a model and what belongs to it"
+    attributes = frozenset({"Sequence.*"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         of_mlx_lm = (context.callee(node) or "").startswith("mlx_lm.")

@@ -497,4 +497,8 @@ def is_forward(node: cst.CSTNode, context: Context) -> bool:
     forward = code.owner.method("__call__")
     if forward is None:
         return False
-    return code is forward or any(context.function(called) is code for _, called, _ in context.calls(forward.node.body))
+    return code is forward or code in context.shared(_called_from, forward.node.body)
+
+
+def _called_from(body: cst.CSTNode, context: Context) -> set[FunctionCode | None]:
+    return {context.function(called) for _, called, _ in context.calls(body)}
