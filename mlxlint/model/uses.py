@@ -57,11 +57,12 @@ class Uses(Machine):
         gradients = args.get(1)
         if method == "update" and isinstance(gradients, Tree) and gradients.kind == "gradients":
             self._take(node.func.value, Instance("mlx.optimizers.Optimizer", confidence=LIKELY))  # type: ignore[attr-defined]
+            self.frame.calls[node] = self.eval(node.func)
         return UNKNOWN
 
     def _take(self, node: cst.BaseExpression, value: Value) -> Value:
         frame = self.frame
-        if not isinstance(node, cst.Name) or node.value not in frame.env:
+        if not isinstance(node, cst.Name) or not any(node.value in env for env in (frame.env, *frame.scopes)):
             return UNKNOWN
         frame.env[node.value] = frame.values[node] = value
         if frame.code is not None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -19,12 +21,16 @@ from mlxlint.rule import (
 )
 from mlxlint.rules._statements import block
 
+_SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
+_COMPOUND = (cst.For, cst.While, cst.If, cst.With, cst.Try, cst.TryStar)
+
 
 class SharedArrayUpdate(Rule):
     """Changing an array that has a second name
 
     ## What it does
-    Finds `b = a` followed by `b += v` or `b[...] = v` where `a` is used later on.
+    Finds `b = a` followed by `b += v` or `b[...] = v` where `a` is used later on, and `old = a` followed by `a += v` or
+    `a[...] = v` where `old` is.
 
     ## PyTorch and MLX
     MLX arrays are not immutable: `b += v` and `b[...] = v` change the array itself, and so every name of it, as in
@@ -75,14 +81,10 @@ class SharedArrayUpdate(Rule):
     def _check(self, node: cst.CSTNode, target: cst.BaseExpression, context: Context) -> None:
         if not isinstance(target, cst.Name) or context.array(target) is None:
             return
-        binding = _binding(node, target.value, context)
-        if binding is None or context.array(binding.value) is None or _renewed(binding, node, target.value, context):
+        found = next(_shared(node, target.value, context), None)
+        if found is None:
             return
-        other = dotted(binding.value)
-        if other is None or other == target.value or not _read_later(node, other, context):
-            return
-        if not _read_later(node, target.value, context):
-            return
+        binding, other = found
         mx = context.alias("mlx.core")
         edits = [Insert(binding.value, f"{mx}.array("), Insert(binding.value, ")", after=True)]
         fix = (
@@ -107,28 +109,54 @@ class SharedArrayUpdate(Rule):
         return Evidence(differs(a, [0, 0], what="the original in MLX"), agrees(c, [0, 0]))
 
 
-def _binding(node: cst.CSTNode, name: str, context: Context) -> cst.Assign | None:
-    """``name = other`` above in the same block."""
-    statements, at = block(node, context)
-    for statement in reversed(statements[:at]):
-        if isinstance(statement, cst.Assign) and dotted(statement.targets[0].target) == name:
-            return statement if dotted(statement.value) is not None else None
-    return None
+def _shared(node: cst.CSTNode, name: str, context: Context) -> Iterator[tuple[cst.Assign, str]]:
+    """The statements above a place in its function that give an array two names, both of them needed below it."""
+    below: list[cst.CSTNode] = []
+    for statements, at in _levels(node, context):
+        below += statements[at + 1 :]
+        if isinstance(statements[at], (cst.For, cst.While)):
+            below.append(statements[at])  # the next pass
+        for place, binding in reversed(list(enumerate(statements[:at]))):
+            other = _other_name(binding, name, context)
+            if other is None or not isinstance(binding, cst.Assign):
+                continue
+            if not _renewed(statements[place + 1 : at + 1], {name, other}) and _read(below, other, context):
+                if dotted(binding.value) == name or _read(below, name, context):
+                    yield binding, other
+            break
 
 
-def _renewed(binding: cst.Assign, node: cst.CSTNode, name: str, context: Context) -> bool:
-    """Whether either name may be bound to another array between the binding and the update."""
-    names = {name, dotted(binding.value)}
-    statements, at = block(node, context)
-    first = next(i for i, statement in enumerate(statements) if statement is binding)
-    between = (n for statement in statements[first + 1 : at] for n in walk(statement))
-    return any(isinstance(n, (cst.AssignTarget, cst.For)) and dotted(n.target) in names for n in between)
+def _levels(node: cst.CSTNode, context: Context) -> Iterator[tuple[list[cst.CSTNode], int]]:
+    """The statements of each block around a place in its function, innermost first, and the place of its own."""
+    current: cst.CSTNode | None = node
+    while current is not None and not isinstance(current, _SCOPES):
+        statements, at = block(current, context)
+        if at < len(statements):
+            yield statements, at
+        current = context.enclosing(statements[at] if at < len(statements) else current, *_COMPOUND)
 
 
-def _read_later(node: cst.CSTNode, name: str, context: Context) -> bool:
-    """Whether a name is read in a statement further down in the block, before it is bound anew."""
-    statements, at = block(node, context)
-    for statement in statements[at + 1 :]:
+def _other_name(statement: cst.CSTNode, name: str, context: Context) -> str | None:
+    """The second name of an array that a statement gives one: `other` of `name = other` and of `other = name`."""
+    if not isinstance(statement, cst.Assign) or len(statement.targets) != 1:
+        return None
+    target, value = dotted(statement.targets[0].target), dotted(statement.value)
+    if target is None or value is None or target == value or context.array(statement.value) is None:
+        return None
+    if target == name:
+        return value
+    return target if value == name and "." not in target else None
+
+
+def _renewed(statements: Sequence[cst.CSTNode], names: set[str]) -> bool:
+    """Whether one of some names may be bound to another array in some statements."""
+    bound = (n for statement in statements for n in walk(statement) if isinstance(n, (cst.AssignTarget, cst.For)))
+    return any(dotted(each.target) in names for each in bound)
+
+
+def _read(statements: Sequence[cst.CSTNode], name: str, context: Context) -> bool:
+    """Whether a name is read in some statements before it is bound anew."""
+    for statement in statements:
         found = [n for n in walk(statement) if isinstance(n, (cst.Name, cst.Attribute)) and dotted(n) == name]
         bound = [n for n in found if isinstance(context.parent(n), cst.AssignTarget)]
         if any(n not in bound and not _is_keyword(n, context) for n in found):

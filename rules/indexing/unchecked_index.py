@@ -4,7 +4,9 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, Array, Const, Scalar, constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, shown
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, shown
+
+from ._sentinels import gathering, sentinel
 
 OUT_OF_RANGE = frozenset({"builtins.IndexError", "builtins.LookupError"})
 
@@ -13,11 +15,13 @@ class UncheckedIndex(Rule):
     """Relying on the range check of an index
 
     ## What it does
-    Finds MLX arrays indexed inside `try` with `except IndexError`, and constant indices beyond a known size.
+    Finds MLX arrays indexed inside `try` with `except IndexError`, constant indices beyond a known size, and arrays
+    of indices into which a negative number is filled (`mx.where(padding, -100, labels)`) and that gather unguarded.
 
     ## PyTorch and MLX
-    PyTorch raises `IndexError` for an index out of range. MLX does not check: a read returns whatever lies in
-    memory there, an assignment may overwrite it, and the handler never runs.
+    PyTorch raises `IndexError` for an index out of range, and `torch.gather` for every negative one. MLX does not
+    check: a read returns whatever lies in memory there, an assignment may overwrite it, and the handler never runs.
+    Negative numbers count from the end.
 
     ## Example
     ```python
@@ -53,6 +57,7 @@ class UncheckedIndex(Rule):
     severity = Severity.WARNING
     message = "MLX checks no index: {problem}"
     targets = frozenset({cst.Subscript})
+    calls = frozenset({"take", "take_along_axis"})
 
     def visit_Try(self, node: cst.Try, context: Context) -> None:
         if not any(_catches(handler, context) for handler in node.handlers):
@@ -69,6 +74,23 @@ class UncheckedIndex(Rule):
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         self._check(node, "reads", context)
+        if context.array(node.value) is not None:
+            for element in node.slice:
+                if isinstance(element.slice, cst.Index) and isinstance(context.value(element.slice.value), Array):
+                    self._check_sentinel(element.slice.value, context)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        for index in gathering(node, context):
+            self._check_sentinel(index, context)
+
+    def _check_sentinel(self, index: cst.BaseExpression, context: Context) -> None:
+        found = sentinel(index, context)
+        if found is not None:
+            array, number = found
+            problem = f"`{context.brief(array)}` holds {number}, which is an index as any other"
+            context.report(
+                self, index, because=[array], confidence=Confidence.LIKELY, problem=problem, repro={"index": -1}
+            )
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         for target in node.targets:
@@ -91,6 +113,10 @@ class UncheckedIndex(Rule):
         import mlx.core as mx
 
         x = mx.array([1.0, 2.0, 3.0])
+        if index < 0:
+            gathered, at = mx.take(x, mx.array([index])), mx.array([index])
+            hazard = shown(gathered.item() == x[index].item(), f"{index} gathers {gathered.item()}, from the end")
+            return Evidence(hazard, agrees(mx.where(at < 0, 0.0, mx.take(x, mx.maximum(at, 0))), [0.0]))
         beyond = max(3, min(abs(index), 4))
         try:
             if written:

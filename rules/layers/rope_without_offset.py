@@ -6,14 +6,17 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Evidence, Kind, Rule, Severity, differs, shown
+from mlxlint.rules._statements import block
+
+_GROWING = frozenset({"update", "update_and_fetch", "append"})
 
 
 class RopeWithoutOffset(Rule):
     """RoPE is applied without the cache's offset in the branch that has a cache
 
     ## What it does
-    Finds calls of an `nn.RoPE` with an array alone, where a cache is given (`if cache is not None:`), and what the
-    call returns is put in it.
+    Finds calls of an `nn.RoPE` with an array alone, where a cache is given (`if cache is not None:`) or grows below
+    (`cache.update_and_fetch(keys, values)`), and what the call returns is put in it.
 
     ## PyTorch and MLX
     Ports of PyTorch code pass positions along. `nn.RoPE` counts from zero unless `offset` says how many tokens came
@@ -88,6 +91,11 @@ class RopeWithoutOffset(Rule):
 def _cache_around(node: cst.Call, context: Context) -> str | None:
     """The name of the cache that is surely given where a node stands."""
     inner: cst.CSTNode = node
+    statements, at = block(node, context)
+    for statement in statements[at + 1 :]:
+        for part in tree.walk(statement) if isinstance(statement, cst.Assign) else ():
+            if isinstance(part, cst.Attribute) and part.attr.value in _GROWING and _is_cache(part.value):
+                return tree.dotted(part.value)
     for ancestor in context.ancestors(node):
         if isinstance(ancestor, cst.FunctionDef):
             return None
@@ -106,5 +114,8 @@ def _given(test: cst.BaseExpression) -> str | None:
         if not isinstance(target.operator, cst.IsNot) or tree.dotted(target.comparator) != "None":
             return None
         test = test.left
-    name = tree.dotted(test) or ""
-    return name if "cache" in name.rpartition(".")[2].lower() else None
+    return tree.dotted(test) if _is_cache(test) else None
+
+
+def _is_cache(node: cst.BaseExpression) -> bool:
+    return "cache" in (tree.dotted(node) or "").rpartition(".")[2].lower()

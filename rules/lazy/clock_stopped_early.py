@@ -82,11 +82,9 @@ class ClockStoppedEarly(Rule):
     message = "the clock is read before `{work}` was computed{but}: the time is that of building the graph"
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.Subtract) or not isinstance(node.right, cst.Name):
-            return
-        if not isinstance(node.left, cst.Call) or context.callee(node.left) not in CLOCKS:
-            return
-        between = _between(node.right.value, node, context)
+        start = tree.dotted(node.right) if isinstance(node.operator, cst.Subtract) else None
+        end = _end(node.left, context) if start is not None else None
+        between = [] if start is None or end is None else _between(start, end, context)
         bodies = [context.shared(Body, statement) for statement in between]
         work = next((call for body in bodies for call in _work(body, context)), None)
         if work is None:
@@ -132,6 +130,20 @@ class ClockStoppedEarly(Rule):
         )
 
 
+def _end(node: cst.BaseExpression, context: Context) -> cst.CSTNode | None:
+    """Where the clock is read that a time is subtracted from: there, or where the name was bound."""
+    if isinstance(node, cst.Call):
+        return node if context.callee(node) in CLOCKS else None
+    name = tree.dotted(node)
+    if name is None:
+        return None
+    for statements in blocks_before(node, context):
+        for statement in reversed(statements):
+            if _reading(statement, name, context):
+                return statement
+    return None
+
+
 def _reading(statement: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a statement is ``name = time.perf_counter()``."""
     if (
@@ -140,7 +152,7 @@ def _reading(statement: cst.CSTNode, name: str, context: Context) -> bool:
         or context.callee(statement.value) not in CLOCKS
     ):
         return False
-    return any(isinstance(target.target, cst.Name) and target.target.value == name for target in statement.targets)
+    return any(tree.dotted(target.target) == name for target in statement.targets)
 
 
 def _between(name: str, node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
@@ -176,9 +188,9 @@ def _is_likely_model(node: cst.Call, context: Context) -> bool:
         else ""
     )
     called = context.called(node)
-    if not (
-        (called is UNKNOWN and MODEL_LIKE.search(str(name))) or (isinstance(called, Instance) and is_module(called))
-    ):
+    if isinstance(called, Instance) and is_module(called):
+        return True
+    if called is not UNKNOWN or not MODEL_LIKE.search(str(name)):
         return False
     return any(as_array(context.value(arg.value)) is not None for arg in node.args)
 
