@@ -95,3 +95,20 @@ def leaving_out(call: cst.Call, ignored: str, stated: cst.Arg | None, context: C
         total = f" / ({counted}).sum())"
         edits += [Insert(call, "("), Replace(how.value, '"sum"'), Insert(call, total, after=True)]
     return NodeFix("Give the ignored labels no weight", edits, Applicability.UNSAFE)
+
+
+def is_one_hot(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression is rows with a single 1: ``mx.eye(n)[labels]``, ``labels[:, None] == mx.arange(n)``."""
+    array = context.array(node)
+    if array is None or array.node is None:
+        return False
+    table = index_of(array)
+    if table is not None:
+        return produced_by(context.value(table.value), "eye", "identity")
+    made = array.node
+    if isinstance(made, cst.Comparison) and array.op == "operator.==":
+        sides = (made.left, made.comparisons[0].comparator)
+        return any(produced_by(context.value(side), "arange") for side in sides)
+    if isinstance(made, cst.Call) and isinstance(made.func, cst.Attribute) and made.func.attr.value == "astype":
+        return is_one_hot(made.func.value, context)
+    return False

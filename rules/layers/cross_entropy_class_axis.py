@@ -7,7 +7,9 @@ from mlxlint.model.values import LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, raises
 
 from .._shared import with_keyword
-from ._layouts import axes_given, operand
+from ..training._step import MODEL_LIKE
+from ..weights._paths import assignments
+from ._layouts import axes_given, number, operand
 from ._losses import loss_name
 
 
@@ -61,7 +63,10 @@ class CrossEntropyClassAxis(Rule):
         logits = context.argument(node, 0, "logits", "inputs")
         array = context.array(logits)
         targets = context.array(context.argument(node, 1, "targets"))
-        if logits is not None and array is not None and _classes_moved(array, targets, context):
+        if logits is None:
+            return
+        moved = _classes_moved(array, targets, context) if array is not None else _moved_by_name(logits, context)
+        if moved:
             fix = NodeFix("Name the axis", [with_keyword(node, "axis=1", context)], Applicability.UNSAFE)
             context.report(
                 self, node, because=[logits], confidence=LIKELY, loss=name, logits=context.brief(logits), fix=fix
@@ -91,6 +96,28 @@ def _classes_moved(array: Array, targets: Array | None, context: Context) -> boo
     if len(axes) != 2 or None in axes or not _is_last_to_one(op, axes, array.rank):
         return False
     return op == "moveaxis" or _has_classes_last(node, targets, context)
+
+
+def _moved_by_name(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether the last two axes are exchanged of what something called a model, of which no more is known, returns."""
+    for turn in _calls_behind(node, context):
+        if not isinstance(turn.func, cst.Attribute) or turn.func.attr.value != "swapaxes":
+            continue
+        axes = sorted(axis for arg in turn.args if (axis := number(context.value(arg.value))) is not None)
+        if axes in ([1, 2], [-1, 1], [-2, -1]):
+            return any(_is_model_like(call) for call in _calls_behind(turn.func.value, context))
+    return False
+
+
+def _calls_behind(node: cst.BaseExpression, context: Context) -> list[cst.Call]:
+    """An expression that is a call, or the calls whose results are bound to a name."""
+    found = assignments(node, context) if isinstance(node, cst.Name) else [node]
+    return [value for value in found if isinstance(value, cst.Call)]
+
+
+def _is_model_like(call: cst.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+    return isinstance(name, cst.Name) and MODEL_LIKE.search(name.value) is not None
 
 
 def _has_classes_last(node: cst.Call, targets: Array | None, context: Context) -> bool:

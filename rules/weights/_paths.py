@@ -39,13 +39,18 @@ def _of(text: str) -> str | None:
 
 def assigned(name: cst.Name, context: Context) -> cst.BaseExpression | None:
     """What the only assignment to a name in its function (or module) gives it; None when there are more, or none."""
+    found = assignments(name, context)
+    return found[0] if len(found) == 1 else None
+
+
+def assignments(name: cst.Name, context: Context) -> list[cst.BaseExpression]:
+    """What the assignments to a name in its function (or module) give it."""
     function = context.enclosing_function(name)
     root: cst.CSTNode = context.tree if function is None else function.node.body
-    found = [
+    return [
         node.value
         for node in tree.walk(root, (cst.FunctionDef, cst.Lambda, cst.ClassDef))
         if isinstance(node, cst.Assign)
         for target in node.targets
         if isinstance(target.target, cst.Name) and target.target.value == name.value
     ]
-    return found[0] if len(found) == 1 else None
