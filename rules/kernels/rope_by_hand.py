@@ -17,7 +17,8 @@ class RopeByHand(Rule):
 
     ## What it does
     Finds rotations of two halves, or of neighbours, of an array that are joined again: `[a * c - b * s, a * s + b *
-    c]`, and `x * c + rotated * s` with `rotated` joined of `-b` and `a`, whatever the parts are called. It is advice.
+    c]`, and `x * c + rotated * s` with `rotated` joined of `-b` and `a`, whatever the parts are called. The sines have
+    to be computed in the function: tables that are given may be of any positions, an image's too. It is advice.
 
     ## PyTorch and MLX
     `transformers` writes `rotate_half` out. `mx.fast.rope` and `nn.RoPE` are one kernel on a GPU instead of a dozen,
@@ -29,7 +30,9 @@ class RopeByHand(Rule):
     import mlx.core as mx
 
 
-    def rotated(x, cos, sin):
+    def rotated(x, rates):
+        angles = mx.arange(x.shape[-2])[:, None] * rates
+        cos, sin = mx.cos(angles), mx.sin(angles)
         a, b = mx.split(x, 2, axis=-1)
         return mx.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
     ```
@@ -55,7 +58,7 @@ class RopeByHand(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         parts = _joined(node, context)
-        if parts is not None and _is_rotation(*parts, context):
+        if parts is not None and _is_rotation(*parts, context) and _takes_sines(node, context):
             context.report(self, node, confidence=Confidence.LIKELY)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
@@ -67,7 +70,8 @@ class RopeByHand(Rule):
         for plain, turned in ((left, right), (right, left)):
             halves = [h for side in turned if (h := _turned_halves(side, context)) is not None]
             if halves and any(_is_whole_of(side, halves[0], turned, context) for side in plain):
-                context.report(self, node, confidence=Confidence.LIKELY)
+                if _takes_sines(node, context):
+                    context.report(self, node, confidence=Confidence.LIKELY)
                 return
 
     @staticmethod
@@ -85,6 +89,12 @@ class RopeByHand(Rule):
         return accuracy_gain(
             by_hand, lambda x: mx.fast.rope(x, 64, traditional=False, base=10000.0, scale=1.0, offset=0), x
         )
+
+
+def _takes_sines(node: cst.CSTNode, context: Context) -> bool:
+    """Whether the function around a rotation, or the module, computes sines itself."""
+    scope = context.enclosing(node, cst.FunctionDef) or context.tree
+    return any(operation(call, context) == "sin" for call in context.nodes(scope, cst.Call))
 
 
 def _joined(node: cst.BaseExpression, context: Context) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
