@@ -9,12 +9,12 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import dtypes
 from mlxlint.model.arguments import ArgumentNodes
-from mlxlint.model.values import Array, Const, Value
+from mlxlint.model.values import Array, Const, Value, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
 _NAME = re.compile(r"mlx\.core\.conv(_transpose)?([123])d$")
 NAMES = frozenset(f"conv{turned}{n}d" for turned in ("", "_transpose") for n in "123")
-Case = Literal["bias", "batch", "weight", "integers", "channels"]
+Case = Literal["bias", "batch", "weight", "turned", "integers", "channels"]
 
 
 class ConvolutionOperands(Rule):
@@ -22,7 +22,8 @@ class ConvolutionOperands(Rule):
 
     ## What it does
     Finds `mx.conv1d`, `mx.conv2d`, `mx.conv3d` and their transposed forms given a bias as third argument, an input
-    without a batch axis, integers, or an input whose last axis is known to differ from the weight's.
+    without a batch axis, integers, an input whose last axis is known to differ from the weight's, or a weight whose
+    shape is that of PyTorch's: a square kernel in the last two axes, or behind an axis of size 1 for each group.
 
     ## PyTorch and MLX
     `F.conv2d(x, w, b)` takes (N, C, H, W) or (C, H, W), weights (O, I, H, W) and a bias. `mx.conv2d` takes batches of
@@ -74,11 +75,11 @@ class ConvolutionOperands(Rule):
             fix = _with_bias(node, given, context)
             context.report(self, stride.value, because=[stride.value], problem=problem, repro={"case": "bias"}, fix=fix)
             return
-        wrong = None if x is None else _wrong(x, w, space, given, context)
+        wrong = (_wrong(x, w, space, given, context) if x is not None else None) or _turned(w, given, context)
         if wrong is None:
             return
         case, problem = wrong
-        culprit = weight.value if case == "weight" else image.value
+        culprit = weight.value if case in ("weight", "turned") else image.value
         context.report(
             self, culprit, because=[culprit, *([weight.value] if case == "channels" else [])], problem=problem,
             repro={"case": case}, fix=_as_floats(image.value, weight.value, context) if case == "integers" else None,
@@ -93,6 +94,7 @@ class ConvolutionOperands(Rule):
             "bias": lambda: mx.conv2d(x, w, b),
             "batch": lambda: mx.conv2d(x[0], w),
             "weight": lambda: mx.conv2d(x, w[0]),
+            "turned": lambda: mx.conv2d(x, mx.ones((2, 3, 4, 4))),
             "integers": lambda: mx.conv2d(x.astype(mx.int32), w.astype(mx.int32)),
             "channels": lambda: mx.conv2d(x.transpose(0, 3, 1, 2), w),
         }
@@ -121,6 +123,21 @@ def _wrong(x: Array, w: Array | None, space: int, given: ArgumentNodes, context:
     if isinstance(channels, int) and isinstance(expected, int) and channels != expected:
         return "channels", f"the input has {channels} channels in its last axis, and the weight {expected} in its own"
     return None
+
+
+def _turned(w: Array | None, given: ArgumentNodes, context: Context) -> tuple[Case, str] | None:
+    """Whether a weight has PyTorch's order: its kernel last, square, or behind an axis of size 1 for each group."""
+    shape = () if w is None else w.shape or ()
+    if any(not isinstance(size, int) for size in shape):
+        return None
+    groups = given.get(5, "groups")
+    if len(shape) == 4 and groups is None:
+        is_turned = shape[2] == shape[3] != 1 and shape[1] not in (1, shape[2])
+    else:
+        each = None if groups is None else constant(context.value(groups.value), int)
+        is_turned = len(shape) in (3, 4) and each == shape[0] != 1 and shape[1] == 1 and set(shape[2:]).isdisjoint({1})
+    problem = f"the weight's shape {shape} is (out, in, space), and the convolution takes (out, space, in)"
+    return ("turned", problem) if is_turned else None
 
 
 def _with_bias(node: cst.Call, given: ArgumentNodes, context: Context) -> NodeFix:
