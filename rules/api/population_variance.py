@@ -6,7 +6,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import Const
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import Operation, operation
-from mlxlint.rules._shared import default_severity, with_keyword
+from mlxlint.rules._shared import default_severity, is_port, with_keyword
 
 ESTIMATES = frozenset({"std", "var"})
 
@@ -16,8 +16,8 @@ class PopulationVariance(Rule):
 
     ## What it does
     Finds `std` and `var` without `ddof`. It is a warning in a file that speaks of PyTorch and information
-    elsewhere, and where the variance of the last axis is used to normalise, as layer normalisation does in both
-    libraries.
+    elsewhere. Where it serves to normalise, it is information there, and a variance is left alone elsewhere: the
+    layers that normalise divide by N in both libraries.
 
     ## PyTorch and MLX
     PyTorch divides by N - 1 by default (the sample estimate), MLX by N (`ddof=0`, as NumPy). Of a single element,
@@ -61,7 +61,10 @@ class PopulationVariance(Rule):
             or context.array(found.subject) is None
         ):
             return
-        severity = Severity.INFO if _normalises(node, found, context) else default_severity(context)
+        normalises = _normalises(node, found, context)
+        if normalises and found.name == "var" and not is_port(context):
+            return
+        severity = Severity.INFO if normalises else default_severity(context)
         fix = NodeFix("Divide by N - 1", [with_keyword(node, "ddof=1", context)], Applicability.UNSAFE)
         context.report(
             self, node, because=[found.subject], severity=severity, confidence=Confidence.LIKELY, name=found.name,
