@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import libcst as cst
+
 from mlxlint.context import Context
 from mlxlint.model.code import FunctionCode
-from mlxlint.model.values import Instance, Name, Tree, Value, members
+from mlxlint.model.values import Instance, Name, Partial, Tree, Value, members
 
 TRANSFORMS = frozenset({"mlx.core.grad", "mlx.core.value_and_grad", "mlx.nn.value_and_grad"})
+
+
+def differentiated_argument(call: cst.Call, context: Context) -> tuple[Partial, cst.BaseExpression] | None:
+    """What ``mx.grad`` or ``mx.value_and_grad`` made, where a call is one of that, and its argument that is varied."""
+    transform = context.called(call)
+    if not isinstance(transform, Partial) or not transform.transform.startswith("mlx.core.") or transform.args:
+        return None
+    if not call.args or call.args[0].star or {"argnums", "argnames"} & set(transform.keywords):
+        return None
+    return transform, call.args[0].value
 
 
 def is_module(value: Value) -> bool:

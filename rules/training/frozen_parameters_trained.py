@@ -3,11 +3,10 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Partial
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from .._shared import is_port
-from ._gradients import is_module
+from ._gradients import differentiated_argument, is_module
 
 
 class FrozenParametersTrained(Rule):
@@ -55,20 +54,15 @@ class FrozenParametersTrained(Rule):
     message = "`{model}` is differentiated as a plain dict: frozen parameters get gradients too"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        transform = context.called(node)
-        if not isinstance(transform, Partial) or not transform.transform.startswith("mlx.core.") or transform.args:
-            return
-        if not node.args or node.args[0].star or {"argnums", "argnames"} & set(transform.keywords):
-            return
-        first = node.args[0].value
-        if is_module(context.value(first)):
+        found = differentiated_argument(node, context)
+        if found is not None and is_module(context.value(found[1])):
             frozen = ".freeze(" in context.module.text or is_port(context)
             context.report(
                 self,
                 node,
-                because=[first],
+                because=[found[1]],
                 severity=Severity.WARNING if frozen else Severity.INFO,
-                model=context.brief(first),
+                model=context.brief(found[1]),
             )
 
     @staticmethod

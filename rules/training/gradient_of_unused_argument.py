@@ -5,8 +5,10 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import FunctionCode
-from mlxlint.model.values import Partial, Tree, members
+from mlxlint.model.values import Tree, members
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+
+from ._gradients import differentiated_argument
 
 
 class GradientOfUnusedArgument(Rule):
@@ -50,12 +52,10 @@ class GradientOfUnusedArgument(Rule):
     message = "`{parameter}` is never used in what is differentiated: all its gradients are zero"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        transform = context.called(node)
-        if not isinstance(transform, Partial) or not transform.transform.startswith("mlx.core.") or transform.args:
+        found = differentiated_argument(node, context)
+        if found is None:
             return
-        if not node.args or node.args[0].star or {"argnums", "argnames"} & set(transform.keywords):
-            return
-        first = node.args[0].value
+        transform, first = found
         code = context.function(transform)
         if code is None or not code.positional or not all(_is_parameters(m) for m in members(context.value(first))):
             return
