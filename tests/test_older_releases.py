@@ -28,6 +28,9 @@ def names(text: str, mlx: str | None = None) -> set[str]:
         ("x[...] = 1", "0.32.0", "0.32.2", "unsupported-index"),
         ("y = [1, 2, 3][mx.argmax(x)]", "0.32.2", "0.32.4", "unsupported-index"),
         ("y = range(i.max())", "0.32.2", "0.32.4", "unsupported-index"),
+        ('y = mx.pad(x, 1, mode="reflect")', "0.32.0", "0.32.2", "unknown-option"),
+        ("try:\n    mx.eval(mx.linalg.inv(x))\nexcept RuntimeError:\n    pass", "0.32.0", "0.32.2", "error-after-try"),
+        ("y = x[np.argmax(np.ones(3)) :]", "0.31.1", "0.31.2", "unsupported-index"),
         ("y = (i - 2) // 2", "0.32.2", "0.32.4", "integer-operator-limit"),
         ("y = i // (i > 1).sum()", "0.32.2", "0.32.4", "integer-operator-limit"),
         ("y = mx.array([2**31, 5])", "0.32.0", "0.32.2", "constant-out-of-range"),
@@ -57,6 +60,8 @@ def test_a_negative_power_hangs_older_releases() -> None:
         ("integer-operator-limit", {"case": "older"}),
         ("constant-out-of-range", {"case": "older"}),
         ("half-precision-sum", {"operation": "sum"}),
+        ("unknown-option", {"last": "0.32.0"}),
+        ("error-after-try", {"last": "0.32.0"}),
     ],
 )
 def test_reproductions_say_that_it_is_an_older_release(name: str, parameters: dict[str, str]) -> None:

@@ -66,6 +66,8 @@ def numpy_function(name: str, args: Arguments) -> Value:
     unstated = isinstance(stated, Const) and stated.value is None
     if given and all(scalar_type(v) in ("int", "float", "bool") for v in given) and name in _UFUNCS:
         return Foreign(NUMPY_SCALAR, "float64", ())
+    if name in ("argmax", "argmin") and len(args.positional) == 1 and not args.keywords and not args.starred:
+        return Foreign(NUMPY_SCALAR, "int64", ())
     if name in ("float32", "float64", "float16", "int32", "int64"):
         return Foreign(NUMPY_SCALAR, name, ()) if given and scalar_type(given[0]) else Foreign(NDARRAY, name)
     if name in ("array", "asarray", "ascontiguousarray", "copy"):

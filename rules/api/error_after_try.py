@@ -7,7 +7,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import explain
 from mlxlint.model.values import Array
-from mlxlint.rule import Evidence, Kind, Observation, Rule, Severity, agrees, raises, shown
+from mlxlint.rule import Evidence, Kind, Observation, Rule, Severity, Skipped, agrees, raises, shown
 
 RAISING = frozenset("inv tri_inv cholesky_inv solve solve_triangular pinv svd".split())  # when they are evaluated
 UNCHECKED = frozenset({"cholesky"})  # never
@@ -17,6 +17,7 @@ EVALUATING = frozenset(
 )
 CATCHING = frozenset("Exception BaseException RuntimeError ValueError ArithmeticError LinAlgError".split())
 LINALG = "mlx.core.linalg."
+ABORTING = "0.32.0"  # the last release that ended the process
 
 
 class ErrorAfterTry(Rule):
@@ -72,6 +73,7 @@ class ErrorAfterTry(Rule):
         calls = [found for found in context.walk(node.body) if isinstance(found, cst.Call)]
         names = [context.callee(call) or "" for call in calls]
         if any(name in EVALUATING for name in names) or _decides(node.body, context):
+            self._check_abort(calls, context)
             return
         for call, name in zip(calls, names):
             short = name.removeprefix(LINALG)
@@ -84,8 +86,22 @@ class ErrorAfterTry(Rule):
             )  # fmt: skip
             return
 
+    def _check_abort(self, calls: list[cst.Call], context: Context) -> None:
+        """An error at evaluation ended the process in older releases."""
+        for call in calls if context.target_mlx.reaches(ABORTING) else ():
+            name = context.callee(call) or ""
+            if name.startswith(LINALG) and name.removeprefix(LINALG) in RAISING:
+                template = "up to MLX {last} the process ends where `{operation}` fails: no handler is reached"
+                context.report(
+                    self, call, template=template, last=ABORTING, operation=explain.short(name),
+                    repro={"last": ABORTING},
+                )  # fmt: skip
+                return
+
     @staticmethod
-    def repro(operation: str = "inv") -> Evidence:
+    def repro(operation: str = "inv", last: str = "") -> Evidence:
+        if last:
+            raise Skipped(f"seen on releases up to {last}")
         import mlx.core as mx
 
         singular = mx.zeros((2, 2))

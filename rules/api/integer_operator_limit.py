@@ -52,20 +52,30 @@ class IntegerOperatorLimit(Rule):
     # the last releases that round towards zero, die of a division by zero, and never return from a negative power
     ROUNDED, HUNG = "0.32.2", "0.32.0"
 
+    calls = frozenset({"power"})
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        if context.callee(node) == "mlx.core.power" and len(node.args) == 2:
+            self._check_power(node, node.args[0].value, node.args[1].value, context)
+
+    def _check_power(
+        self, node: cst.BaseExpression, base: cst.BaseExpression, exponent: cst.BaseExpression, context: Context
+    ) -> None:
+        array, number = context.array(base), constant(context.value(exponent), int)
+        if array is not None and isinstance(number, int) and number < 0 and _is_integer(array):
+            forever = f", and never returns up to MLX {self.HUNG}" if context.target_mlx.reaches(self.HUNG) else ""
+            consequence = f"is 0 beyond 1: `{context.brief(base)}` is {array.dtype}{forever}"
+            self._report(node, "power", consequence, context, base)
+
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         operator = node.operator
-        if isinstance(operator, (cst.LeftShift, cst.Power)):
+        if isinstance(operator, cst.Power):
+            self._check_power(node, node.left, node.right, context)
+        elif isinstance(operator, cst.LeftShift):
             left, number = context.array(node.left), constant(context.value(node.right), int)
-            if left is None or not isinstance(number, int):
-                return
-            if isinstance(operator, cst.LeftShift) and number >= BITS.get(left.dtype or "", 99):
-                self._report(
-                    node, "shift", f"shifts all bits out: `{context.brief(node.left)}` is {left.dtype}", context
-                )
-            elif isinstance(operator, cst.Power) and number < 0 and _is_integer(left):
-                forever = f", and never returns up to MLX {self.HUNG}" if context.target_mlx.reaches(self.HUNG) else ""
-                consequence = f"is 0 beyond 1: `{context.brief(node.left)}` is {left.dtype}{forever}"
-                self._report(node, "power", consequence, context)
+            if left is not None and isinstance(number, int) and number >= BITS.get(left.dtype or "", 99):
+                consequence = f"shifts all bits out: `{context.brief(node.left)}` is {left.dtype}"
+                self._report(node, "shift", consequence, context, node.left)
         elif isinstance(operator, (cst.FloorDivide, cst.Modulo)):
             if context.target_mlx.reaches(self.ROUNDED):
                 self._check_division(node, context)
@@ -73,21 +83,24 @@ class IntegerOperatorLimit(Rule):
             sides = [context.array(node.left), context.array(node.right)]
             kinds = {None if side is None else side.dtype for side in sides}
             if "uint64" in kinds and kinds & SIGNED:
-                self._report(node, "mixed", f"is float32: uint64 with {(kinds - {'uint64'}).pop()}", context)
+                consequence = f"is float32: uint64 with {(kinds - {'uint64'}).pop()}"
+                self._report(node, "mixed", consequence, context, node.left, node.right)
 
     def _check_division(self, node: cst.BinaryOperation, context: Context) -> None:
         """What division did in older releases."""
         left, right = context.array(node.left), context.array(node.right)
         if right is not None and _is_integer(right) and produced_by(right, *COUNTS):
             consequence = f"kills the process where a count is 0, up to MLX {self.ROUNDED}"
-            self._report(node, "older", consequence, context)
+            self._report(node, "older", consequence, context, node.left, node.right)
         elif left is not None and left.dtype in SIGNED and left.op in ("operator.-", "mlx.core.negative"):
             if isinstance(node.operator, cst.FloorDivide):
                 consequence = f"rounds towards zero up to MLX {self.ROUNDED}, for negative numbers upwards"
-                self._report(node, "older", consequence, context)
+                self._report(node, "older", consequence, context, node.left, node.right)
 
-    def _report(self, node: cst.BinaryOperation, case: str, consequence: str, context: Context) -> None:
-        because = [side for side in (node.left, node.right) if context.array(side) is not None]
+    def _report(
+        self, node: cst.BaseExpression, case: str, consequence: str, context: Context, *operands: cst.BaseExpression
+    ) -> None:
+        because = [operand for operand in operands if context.array(operand) is not None]
         context.report(
             self, node, because=because, expression=context.brief(node), consequence=consequence, repro={"case": case}
         )

@@ -7,11 +7,13 @@ from functools import cache
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model import explain
+from mlxlint.model import api, explain
 from mlxlint.model.values import constant
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
+from mlxlint.rule import Evidence, Kind, Rule, Severity, Skipped, agrees, raises
 from mlxlint.rules.api._signatures import argument, entry_of
 
+LATER = {"mlx.core.pad": ("mode", frozenset({"reflect", "symmetric"}), "0.32.0")}  # words, and the last without them
+IN_OLDER = '`{callee}` knows no {parameter} "{word}" up to MLX {last}'
 ALIASES = {"Reduction": ("none", "mean", "sum")}  # of annotations in MLX
 
 
@@ -61,6 +63,8 @@ class UnknownOption(Rule):
         entry = entry_of(node, context)
         if entry is None:
             return
+        if entry.name in LATER:
+            self._check_later(node, entry, context)
         for parameter in {p.name: p for s in entry.signatures for p in s.parameters}.values():
             words = listed(parameter.annotation or "")
             arg = argument(node, entry, parameter.name) if words else None
@@ -72,10 +76,23 @@ class UnknownOption(Rule):
                 known=_known(word, words), repro={"name": entry.name, "parameter": parameter.name, "word": word},
             )  # fmt: skip
 
+    def _check_later(self, node: cst.Call, entry: api.Entry, context: Context) -> None:
+        """A word that older releases do not know yet."""
+        name, words, last = LATER[entry.name]
+        arg = argument(node, entry, name)
+        word = constant(context.value(arg.value), str) if arg is not None and not arg.star else None
+        if arg is not None and word in words and context.target_mlx.reaches(last):
+            context.report(
+                self, arg.value, template=IN_OLDER, callee=explain.short(entry.name), parameter=name, word=word,
+                last=last, severity=Severity.WARNING, repro={"last": last},
+            )  # fmt: skip
+
     @staticmethod
     def repro(
-        name: str = "mlx.nn.losses.kl_div_loss", parameter: str = "reduction", word: str = "batchmean"
+        name: str = "mlx.nn.losses.kl_div_loss", parameter: str = "reduction", word: str = "batchmean", last: str = ""
     ) -> Evidence:
+        if last:
+            raise Skipped(f"seen on releases up to {last}")
         import importlib
 
         import mlx.core as mx

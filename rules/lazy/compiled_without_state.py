@@ -80,9 +80,7 @@ class CompiledWithoutState(CompiledRule):
             named = " and ".join(f"`{name}`" for name in missing)
             context.report(self, compiled.node, function=compiled.code.name, missing=named)
         elif missing == ["inputs"] and _holds_state(compiled, context):
-            template = (
-                "the state of `outputs` is not given as `inputs`: each call of `{function}` begins with that of the first"
-            )
+            template = "the state of `outputs` is not among `inputs`: each call of `{function}` begins with the first state"
             context.report(
                 self, compiled.node, template=template, function=compiled.code.name, repro={"case": "outputs"}
             )
@@ -97,7 +95,7 @@ class CompiledWithoutState(CompiledRule):
             here = compiled.code.module is context.module and call in context.parents
             if optimizer is None or not here or captured is None or any(optimizer in paths(c) for c in captured):
                 continue
-            template = "`{optimizer}.state` is not captured: each call of `{function}` begins with the state of the first"
+            template = "`{optimizer}.state` is not captured: each call of `{function}` begins with the first state"
             context.report(
                 self, compiled.node, template=template, function=compiled.code.name, optimizer=optimizer,
                 repro={"case": "optimizer"},
