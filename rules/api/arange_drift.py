@@ -39,7 +39,7 @@ class ArangeDrift(Rule):
     - [arange](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.arange.html)
     """
 
-    code = "MLX498"
+    code = "MLX495"
     kind = Kind.SILENT
     severity = Severity.WARNING
     calls = frozenset({"arange"})

@@ -47,7 +47,7 @@ class ConvolveTurnsKernel(Rule):
     - [convolve](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.convolve.html)
     """
 
-    code = "MLX499"
+    code = "MLX496"
     kind = Kind.SILENT
     severity = Severity.INFO
     calls = frozenset({"convolve"})

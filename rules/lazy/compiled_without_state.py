@@ -80,7 +80,7 @@ class CompiledWithoutState(CompiledRule):
             named = " and ".join(f"`{name}`" for name in missing)
             context.report(self, compiled.node, function=compiled.code.name, missing=named)
         elif missing == ["inputs"] and _holds_state(compiled, context):
-            template = "the state of `outputs` is not among `inputs`: each call of `{function}` begins with the first state"
+            template = "the state of `outputs` is not among `inputs`: each call of `{function}` begins with the first"
             context.report(
                 self, compiled.node, template=template, function=compiled.code.name, repro={"case": "outputs"}
             )
