@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Listed
 from functools import cached_property
 from typing import TypeVar
@@ -163,6 +163,51 @@ def is_update(called: Value) -> bool:
 
 def is_gradient_call(called: Value) -> bool:
     return isinstance(called, Partial) and called.transform in TRANSFORMS
+
+
+def gradient_names(assign: cst.Assign, values: Mapping[cst.CSTNode, Value], called: Value) -> set[str]:
+    """The paths that get gradients where an assignment unpacks what a call returns."""
+    target, value = assign.targets[0].target, values.get(assign.value, UNKNOWN)
+    if not isinstance(target, (cst.Tuple, cst.List)):
+        is_tree = isinstance(value, Tree) and value.kind == "gradients"
+        return paths(target) if is_tree or getattr(called, "transform", "") == "mlx.core.grad" else set()
+    items = value.items if isinstance(value, Sequence) and value.items is not None else ()
+    if getattr(called, "transform", "") in TRANSFORMS - {"mlx.core.grad"} and len(target.elements) == 2:
+        return paths(target.elements[1].value)
+    pairs = zip(target.elements, items) if len(items) == len(target.elements) else ()
+    return {
+        path for element, item in pairs if isinstance(item, Tree) and item.kind == "gradients"
+        for path in paths(element.value)
+    }  # fmt: skip
+
+
+def is_fresh(call: cst.Call, context: Context) -> bool:
+    """Whether a call computes gradients anew, itself or in a function of the project that does not add them up."""
+    called = context.called(call)
+    if is_gradient_call(called):
+        return True
+    code = context.function(called)
+    inside = [] if code is None else [value for _, value, _ in context.calls(code.node.body)]
+    return any(map(is_gradient_call, inside)) and not any(is_update(value) or _adds_up(value) for value in inside)
+
+
+def _adds_up(called: Value) -> bool:
+    return isinstance(called, Name) and called.name.startswith(("mlx.utils.tree_map", "mlx.core.add"))
+
+
+def stored_gradients(call: cst.Call, context: Context) -> set[str]:
+    """The attributes in which a method that is called on this very object keeps the gradients it computes."""
+    code = context.function(context.called(call))
+    is_own = code is not None and code.owner is not None and (tree.dotted(call.func) or "").startswith("self.")
+    if code is None or not is_own or not is_fresh(call, context):
+        return set()
+    module, found = code.module, set()
+    for assign in tree.walk(code.node.body, SCOPES):
+        if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call):
+            found |= gradient_names(assign, module.values, module.calls.get(assign.value, UNKNOWN))
+    kept = {path for path in found if path.startswith("self.")}
+    mentions = [path for node in tree.walk(code.node.body, SCOPES) if (path := tree.dotted(node)) in kept]
+    return {path for path in kept if mentions.count(path) == 1}
 
 
 class Body:

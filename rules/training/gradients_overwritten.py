@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -17,16 +19,15 @@ from mlxlint.rule import (
     differs,
 )
 
-from ._gradients import TRANSFORMS
-from ._step import SCOPES, Body, is_gradient_call, is_update, loop_body, paths
+from ._step import SCOPES, Body, gradient_names, is_fresh, is_update, loop_body, paths, stored_gradients
 
 
 class GradientsOverwritten(Rule):
     """Only the gradients of the last micro-batch are used
 
     ## What it does
-    Finds gradients that are computed in each pass of a loop and applied after it, or only in every n-th pass,
-    without being added up.
+    Finds gradients that are computed in each pass of a loop, there or in a function or method called there, and applied
+    after it, or only in every n-th pass, without being added up.
 
     ## PyTorch and MLX
     In PyTorch `backward()` adds to the gradients that are there, until `zero_grad()`. In MLX each call returns new
@@ -71,6 +72,7 @@ class GradientsOverwritten(Rule):
 
     ## Fix safety
     The gradients of the passes are added up, and begin anew after an update. It is unsafe: their mean may be meant.
+    There is none where a method keeps them in an attribute.
 
     ## References
     - [nn.value_and_grad](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.nn.value_and_grad.html)
@@ -79,7 +81,7 @@ class GradientsOverwritten(Rule):
     code = "MLX220"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    fixable = Fixable.ALWAYS
+    fixable = Fixable.SOMETIMES
     message = "`{gradients}` is computed anew in each pass and {when}: the gradients of the other passes are lost"
 
     def visit_For(self, node: cst.For, context: Context) -> None:
@@ -90,10 +92,9 @@ class GradientsOverwritten(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
-        for assign, call in _computed(body):
+        for assign, names in _computed(body):
             if context.enclosing(assign, cst.For, cst.While) is not loop:
                 continue
-            names = _gradient_names(assign, call, context)
             made = _made_from(names, body)
             if not names or made & {path for _, path, _ in body.carried(directly=True)} or _used_otherwise(made, body):
                 continue
@@ -125,23 +126,17 @@ class GradientsOverwritten(Rule):
         return Evidence(differs(last, [3.0]), agrees(total, [3.0]))
 
 
-def _computed(body: Body) -> list[tuple[cst.Assign, cst.Call]]:
-    found = []
-    for node in body.of(cst.Assign):
-        if isinstance(node.value, cst.Call) and is_gradient_call(body.context.called(node.value)):
-            found.append((node, node.value))
-    return found
-
-
-def _gradient_names(assign: cst.Assign, call: cst.Call, context: Context) -> set[str]:
-    """The names that an assignment gives to the gradients."""
-    target = assign.targets[0].target
-    transform = getattr(context.called(call), "transform", "")
-    if transform in TRANSFORMS - {"mlx.core.grad"}:
-        if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == 2:
-            return paths(target.elements[1].value)
-        return set()
-    return paths(target) if isinstance(target, cst.Name) else set()
+def _computed(body: Body) -> Iterator[tuple[cst.CSTNode, set[str]]]:
+    """Each statement or call that computes gradients, itself or in a function it calls, with the names these get."""
+    for assign in body.of(cst.Assign):
+        if isinstance(assign.value, cst.Call):
+            names = gradient_names(assign, body.context.module.values, body.context.called(assign.value))
+            if names and is_fresh(assign.value, body.context):
+                yield assign, names
+    for call in body.of(cst.Call):
+        names = stored_gradients(call, body.context)
+        if names:
+            yield call, names
 
 
 def _made_from(names: set[str], body: Body) -> set[str]:
@@ -217,7 +212,7 @@ def _used_after(names: set[str], loop: cst.CSTNode, context: Context) -> bool:
 
 
 def _fix(
-    loop: cst.For | cst.While, assign: cst.Assign, gradients: str, update: cst.Call | None, context: Context
+    loop: cst.For | cst.While, assign: cst.CSTNode, gradients: str, update: cst.Call | None, context: Context
 ) -> NodeFix | None:
     """Add up the gradients, from nothing before the loop and after each update in it."""
     core, function = context.importing("mlx.core", "mx"), context.importing("mlx.utils.tree_map")

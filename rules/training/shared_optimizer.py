@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
+from mlxlint.model.values import UNKNOWN
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from ._gradients import is_module
 from ._optimizers import as_optimizer
+from ._step import MODEL_LIKE
 
 
 class SharedOptimizer(Rule):
     """One optimizer updates two models
 
     ## What it does
-    Finds functions in which the same optimizer is given two different models.
+    Finds functions in which the same optimizer is given two different models, and classes whose methods do so.
 
     ## PyTorch and MLX
     An optimizer of PyTorch's belongs to the parameters it was made with. One of MLX's keeps its state under the
@@ -60,29 +64,25 @@ class SharedOptimizer(Rule):
         optimizer, model = _parts(node, context)
         if optimizer is None or model is None:
             return
-        scope = next((a for a in context.ancestors(node) if isinstance(a, (cst.FunctionDef, cst.Module))), None)
-        for other in context.walk(scope) if scope is not None else ():
+        scope = _scope(optimizer, node, context)
+        for other in _walk(scope, context):
             if other is node:
                 return  # the earlier of two is where the other is pointed to
             if not isinstance(other, cst.Call) or as_optimizer(context.receiver(other)) is None:
                 continue
             same, second = _parts(other, context)
-            if (
-                same == optimizer
-                and second is not None
-                and second != model
-                and not self._rebound(optimizer, scope, context)
-            ):
-                context.report(
-                    self, node, because=[("the other is updated here", other)], optimizer=optimizer, other=second
-                )
+            if same != optimizer or second in (None, model) or not _are_told_apart(node, other, model, second, context):
+                continue
+            if not self._rebound(optimizer, scope, context):
+                because = [("the other is updated here", other)]
+                context.report(self, node, because=because, optimizer=optimizer, other=second)
                 return
 
     @staticmethod
     def _rebound(name: str, scope: cst.CSTNode | None, context: Context) -> bool:
         """Whether a name stands for several optimizers in a scope: bound more than once, or by a loop."""
         bound = 0
-        for node in context.walk(scope) if scope is not None else ():
+        for node in _walk(scope, context):
             if isinstance(node, cst.Assign):
                 bound += sum(tree.dotted(target.target) == name for target in node.targets)
             elif isinstance(node, cst.For) and any(tree.dotted(part) == name for part in tree.walk(node.target)):
@@ -107,9 +107,33 @@ class SharedOptimizer(Rule):
         return Evidence(differs(second_bias(True), [-0.5]), agrees(second_bias(False), [-0.5]))
 
 
+def _scope(optimizer: str, node: cst.CSTNode, context: Context) -> cst.CSTNode | None:
+    """Where a path means one optimizer: the class of an attribute, else the function or the module."""
+    kinds = (cst.ClassDef, cst.Module) if optimizer.startswith("self.") else (cst.FunctionDef, cst.Module)
+    return next((ancestor for ancestor in context.ancestors(node) if isinstance(ancestor, kinds)), None)
+
+
+def _walk(scope: cst.CSTNode | None, context: Context) -> Iterator[cst.CSTNode]:
+    if isinstance(scope, cst.ClassDef):
+        yield from context.walk(scope.body, into_functions=True)
+    elif scope is not None:
+        yield from context.walk(scope)
+
+
+def _are_told_apart(one: cst.Call, other: cst.Call, first: str, second: str | None, context: Context) -> bool:
+    """Whether two paths of models mean two models: attributes do in all methods, names in one function only."""
+    if context.enclosing_function(one) is context.enclosing_function(other):
+        return True
+    return first.startswith("self.") and (second or "").startswith("self.")
+
+
 def _parts(call: cst.Call, context: Context) -> tuple[str | None, str | None]:
     """The paths of the optimizer and of the model in ``optimizer.update(model, ...)``."""
     model = context.argument(call, 0, "model")
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "update" or model is None:
         return None, None
-    return tree.dotted(call.func.value), tree.dotted(model) if is_module(context.value(model)) else None
+    path, value = tree.dotted(model), context.value(model)
+    is_model = is_module(value) or (
+        value is UNKNOWN and path is not None and MODEL_LIKE.search(path.rpartition(".")[2]) is not None
+    )
+    return tree.dotted(call.func.value), path if is_model else None
