@@ -15,17 +15,17 @@ from conftest import ROOT
 from mlxlint.config import KEYS, Layer
 from mlxlint.dev import docs
 from mlxlint.dev.evidence_tables import device_differences, releases, spans
-from mlxlint.evidence import Run, Seen, recorded
+from mlxlint.evidence import Run, Seen, by_release, order, package_of, recorded
 from mlxlint.registry import by_name, rules
 from mlxlint.verify.local_model import CHECKS as MODEL_CHECKS
-from mlxlint.verify.mlx_lm_surface import CHECKS as LM_CHECKS
-from mlxlint.verify.mlx_surface import CHECKS as MLX_CHECKS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+RUNS = sorted({run for entries in recorded().values() for run in entries}, key=order)
+NEWEST = {"mlx": RUNS[-1].mlx, "mlx-lm": [run.mlx_lm for run in RUNS if run.mlx_lm is not None][-1]}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -101,19 +101,40 @@ def test_readme_counts_the_rules() -> None:
     assert text == docs.readme(text), "run `python -m mlxlint.dev.docs`"
 
 
-def test_facts_are_shown_by_rules_and_checks_that_are_there() -> None:
+def facts() -> dict[str, tuple[str, str]]:
+    """Each statement of the page of facts, with its verdict and with what shows it."""
     text = (ROOT / "docs" / "facts.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| .* \| (.+) \|$", text, flags=re.MULTILINE)
-    checks = MLX_CHECKS.keys() | LM_CHECKS.keys()
-    for row in rows[2:]:  # below the heads
-        linked = re.findall(r"\[([\w-]+)\]\(rules/([\w-]+)\.md\)|\[([\w-]+)\]\(evidence\.md#([\w-]+)\)", row)
-        on_models = re.findall(r"`([\w-]+)`", row)
-        assert linked or on_models, row
-        for rule, page, check, place in linked:
-            assert rule == page
-            assert check == place
-            assert rule in by_name() or check in checks, row
-        assert set(on_models) <= MODEL_CHECKS.keys(), row
+    rows = re.findall(r"^\| (.*) \| (.*) \| (.+) \|$", text, flags=re.MULTILINE)
+    return {statement: (verdict, shown_by) for statement, verdict, shown_by in rows[1:] if set(statement) != {"-"}}
+
+
+each_fact = pytest.mark.parametrize("statement", facts())
+
+
+@each_fact
+def test_facts_have_a_verdict_and_something_that_shows_it(statement: str) -> None:
+    verdict, shown_by = facts()[statement]
+    assert re.match(r"(holds|partly|no longer|the default is on)\b", verdict)
+    linked = re.findall(r"\[([\w-]+)\]\((rules/|evidence\.md#)([\w-]+)(?:\.md)?\)", shown_by)
+    on_models = re.findall(r"`([\w-]+)`", shown_by)
+    assert linked or on_models
+    assert shown_by.count("](") == len(linked)
+    assert all(name == place for name, _, place in linked)
+    assert set(on_models) <= MODEL_CHECKS.keys()
+
+
+@each_fact
+def test_facts_hold_in_what_was_recorded_of_the_newest_releases(statement: str) -> None:
+    """Those on local models are run by the tests of ``mlxlint probe``."""
+    verdict, shown_by = facts()[statement]
+    for place, name in re.findall(r"\]\((rules/|evidence\.md#)([\w-]+)", shown_by):
+        key = by_name()[name].code if place == "rules/" else name
+        newest, last = NEWEST[package_of(key)], list(by_release(key).items())[-1:]
+        if not last and "Metal" in verdict:
+            assert {seen.status for seen in recorded()[key].values()} == {"skipped"}
+            continue
+        assert [version for version, _ in last] == [newest], name
+        assert {seen.status for seen in last[0][1]} == {"confirmed"}, name
 
 
 def test_every_page_is_in_the_navigation() -> None:
