@@ -229,6 +229,7 @@ async def test_explaining_shows_the_rule(editor: Editor) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="reproductions run on macOS and Linux only")
 async def test_verifying_runs_the_reproduction(editor: Editor) -> None:
+    pytest.importorskip("mlx.core")
     uri = editor.open("verified.py", HAZARD)
     command = (await editor.action(uri, "Verify boolean-mask-read")).command
     verification = await editor.execute(command)
@@ -294,3 +295,21 @@ async def test_the_workspace_is_checked_with_progress(editor: Editor) -> None:
     assert begin.kind == "begin"
     assert reports[-1].percentage == 100
     assert end.kind == "end"
+
+
+async def test_a_check_of_the_workspace_can_be_cancelled(editor: Editor) -> None:
+    folder = editor.folder / "cancelled"
+    folder.mkdir()
+    for number in range(40):
+        (folder / f"{number}.py").write_text(f"{HAZARD}# {'x' * 50_000}\n", encoding="utf-8")
+    before = set(editor.progress_reports)
+    checking = asyncio.ensure_future(editor.execute(types.Command("", "mlxlint.checkWorkspace")))
+    while not (running := [token for token in editor.progress_reports if token not in before]):
+        await asyncio.sleep(0.01)
+    editor.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(running[0]))
+    assert await checking is None
+    [begin, *_, end] = editor.progress_reports[running[0]]
+    assert (begin.kind, begin.cancellable, end.kind) == ("begin", True, "end")
+    found = [uri for uri in editor.published if uri.startswith(folder.as_uri())]
+    assert len(found) < 40
+    assert await editor.codes(editor.open("after-cancelling.py", HAZARD)) == ["MLX101"]

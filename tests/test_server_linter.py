@@ -54,7 +54,7 @@ def test_what_is_open_goes_first(tmp_path: Path) -> None:
             order: list[str] = []
 
             async def check(task: Task, soon: bool) -> None:
-                await server.linter.check([task], soon=soon)
+                await (server.linter.check([task], {}) if soon else server.linter.check_saved([task]))
                 order.append(task.shown)
 
             await asyncio.gather(*(check(task, task.shown.startswith("soon")) for task in tasks))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_lsp
 from conftest import HAZARD, PORTED
-from editor import CONFIG, Editor
+from editor import CONFIG, PATIENCE, Editor
 from lsprotocol import types
 
 SMILE = "import mlx.core as mx\nx = mx.zeros(12); s = '\N{GRINNING FACE}é'; y = x.view(12)\n"
@@ -61,6 +62,55 @@ async def test_a_client_that_asks_is_told_to_ask_again(editor: Editor, tmp_path:
     report = await pull(editor, uri, report.result_id)
     assert report.items == ()
     assert editor.diagnostic_refresh_count > before
+
+
+async def pull_workspace(
+    editor: Editor, known: dict[str, str] | None = None, token: str | None = None
+) -> dict[str, types.WorkspaceDocumentDiagnosticReport]:
+    previous = [types.PreviousResultId(uri, result) for uri, result in (known or {}).items()]
+    params = types.WorkspaceDiagnosticParams(previous, partial_result_token=token)
+    report = await asyncio.wait_for(editor.workspace_diagnostic_async(params), PATIENCE)
+    return {item.uri: item for item in report.items}
+
+
+@pytest.mark.asyncio
+async def test_the_workspace_is_given_when_asked_for(editor: Editor, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("bad.py", "good.py", "open.py")]
+    for path, text in zip(paths, [HAZARD, PORTED, HAZARD]):
+        path.write_text(text, encoding="utf-8")
+    bad, good, opened = (path.as_uri() for path in paths)
+    result = await editor.begin(tmp_path, capabilities=pulling())
+    assert result.capabilities.diagnostic_provider.workspace_diagnostics
+    editor.open("open.py", HAZARD)
+    first = await pull_workspace(editor)
+    assert {uri: [d.code for d in item.items] for uri, item in first.items()} == {bad: ["MLX101"], good: []}
+    [diagnostic] = first[bad].items
+    assert len(diagnostic.related_information) == 2
+    known = {uri: item.result_id for uri, item in first.items()}
+    assert {item.kind for item in (await pull_workspace(editor, known)).values()} == {"unchanged"}
+    paths[0].unlink()
+    paths[1].write_text(PORTED + "y = x.view(2)\n", encoding="utf-8")
+    again = await pull_workspace(editor, known)
+    assert {uri: [d.code for d in item.items] for uri, item in again.items()} == {bad: [], good: ["MLX405"]}
+    assert opened not in editor.published
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_has_time_is_answered_when_there_is_news(editor: Editor, tmp_path: Path) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(HAZARD, encoding="utf-8")
+    options = {"diagnosticMode": "workspace"}
+    await editor.begin(tmp_path, capabilities=pulling(), options=options)
+    first = await pull_workspace(editor, token="one")
+    assert [d.code for d in first[path.as_uri()].items] == ["MLX101"]
+    known = {uri: item.result_id for uri, item in first.items()}
+    waiting = asyncio.ensure_future(pull_workspace(editor, known, token="two"))
+    done, _ = await asyncio.wait([waiting], timeout=1)
+    assert not done
+    path.write_text(PORTED, encoding="utf-8")
+    editor.disk_changed(path)
+    assert [*(await waiting)[path.as_uri()].items] == []
+    assert not editor.published.get(path.as_uri())
 
 
 @pytest.mark.asyncio

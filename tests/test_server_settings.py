@@ -118,12 +118,26 @@ async def test_a_whole_workspace_is_checked_where_that_is_set(editor: Editor, tm
     (tmp_path / "a.py").write_text(HAZARD, encoding="utf-8")
     editor.set_configuration({"mlxlint": {"diagnosticMode": "workspace"}})
     await editor.begin(tmp_path)
-    await editor.until_codes((tmp_path / "a.py").as_uri(), "MLX101")
+    uri = (tmp_path / "a.py").as_uri()
+    await editor.until_codes(uri, "MLX101")
+    (tmp_path / "a.py").write_text(BOTH, encoding="utf-8")
+    (tmp_path / "b.py").write_text(HAZARD, encoding="utf-8")
+    editor.disk_changed(tmp_path / "a.py", tmp_path / "b.py")
+    await editor.until_codes(uri, "MLX101", "MLX405")
+    await editor.until_codes((tmp_path / "b.py").as_uri(), "MLX101")
+    (tmp_path / "b.py").unlink()
+    editor.open("a.py", HAZARD)
+    editor.disk_changed(tmp_path / "b.py")
+    await editor.until_codes((tmp_path / "b.py").as_uri())
+    await editor.until_codes(uri, "MLX101")
+    editor.close(uri)
+    await editor.until_codes(uri, "MLX101", "MLX405")
 
 
 @pytest.mark.asyncio
 @pytest.mark.skipif(os.name != "posix", reason="reproductions run on macOS and Linux only")
 async def test_findings_are_verified_by_the_interpreter_of_their_folder(editor: Editor, tmp_path: Path) -> None:
+    pytest.importorskip("mlx.core")
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n', encoding="utf-8")
     bare.chmod(0o755)

@@ -44,7 +44,7 @@ def _lifecycle(server: Server) -> None:
     async def initialized(params: types.InitializedParams) -> None:
         await _watch(server)
         await server.ask_for_settings()
-        await workspace.check_where_wanted(server)
+        workspace.check_where_wanted(server, shown=True)
 
 
 async def _watch(server: Server) -> None:
@@ -72,6 +72,7 @@ def _settings(server: Server) -> None:
             for path in [None, *(folder.path for folder in server.folders)]:
                 server.configure(given, path)
         await server.ask_for_settings()
+        workspace.check_where_wanted(server)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def folders_changed(params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -81,10 +82,12 @@ def _settings(server: Server) -> None:
             if path := to_fs_path(folder.uri):
                 server.folders.add(path, server.folders.outside.client)
         await server.ask_for_settings()
+        workspace.check_where_wanted(server)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def files_changed(params: types.DidChangeWatchedFilesParams) -> None:
         server.check_all()
+        workspace.check_where_wanted(server)
 
 
 def _files(server: Server) -> None:
@@ -104,11 +107,13 @@ def _files(server: Server) -> None:
         if (document := server.documents.get(params.text_document.uri)) is not None:
             document.dirty = False
         server.check_all()
+        workspace.check_where_wanted(server)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
         if (document := server.documents.close(params.text_document.uri)) is not None:
             server.closed(document)
+            workspace.check_where_wanted(server)
 
 
 def _notebooks(server: Server) -> None:
@@ -127,15 +132,17 @@ def _notebooks(server: Server) -> None:
         if (document := server.documents.get(params.notebook_document.uri)) is not None:
             document.dirty = False
         server.check_all()
+        workspace.check_where_wanted(server)
 
     @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseNotebookDocumentParams) -> None:
         if (document := server.documents.close(params.notebook_document.uri)) is not None:
             server.closed(document)
+            workspace.check_where_wanted(server)
 
 
 def _pull(server: Server) -> None:
-    options = types.DiagnosticOptions(inter_file_dependencies=True, workspace_diagnostics=False, identifier="mlxlint")
+    options = types.DiagnosticOptions(inter_file_dependencies=True, workspace_diagnostics=True, identifier="mlxlint")
 
     @server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, options)
     async def pulled(params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:

@@ -8,13 +8,17 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from mlxlint.checker import Checker, Outcome, Task, uncollected
 from mlxlint.server.trees import Trees
+
+if TYPE_CHECKING:
+    from mlxlint.cache import Memory
 
 
 class Linter:
@@ -29,23 +33,29 @@ class Linter:
         """Start the process before there is work for it."""
         self._pool.submit(os.getpid)
 
-    async def check(
-        self, tasks: list[Task], unsaved: Mapping[str, bytes] | None = None, soon: bool = True
-    ) -> list[Outcome]:
-        """What is found in some texts, with files being what they are ``unsaved``.
-
-        Args:
-            soon: before all that is waiting, else after it.
+    async def check(self, tasks: list[Task], unsaved: Mapping[str, bytes]) -> list[Outcome]:
+        """What is found in some texts, before all that is waiting, with files being what they are ``unsaved``.
 
         Raises:
             BrokenProcessPool: when the process died over them.
         """
+        return await self._run(True, check_texts, tasks, unsaved)
+
+    async def check_saved(self, tasks: list[Task]) -> list[Outcome]:
+        """What is found in some files as they are on disk, after all that is waiting.
+
+        Raises:
+            BrokenProcessPool: when the process died over them.
+        """
+        return await self._run(False, check_saved, tasks)
+
+    async def _run(self, soon: bool, work: Callable[..., list[Outcome]], *arguments: object) -> list[Outcome]:
         async with self._turn(soon):
             try:
-                future = self._pool.submit(check_texts, tasks, unsaved)
+                future = self._pool.submit(work, *arguments)
             except BrokenProcessPool:  # it died while it had nothing to do
                 self._pool = _pool()
-                future = self._pool.submit(check_texts, tasks, unsaved)
+                future = self._pool.submit(work, *arguments)
             try:
                 outcomes = await asyncio.wrap_future(future)
             except BrokenProcessPool:
@@ -104,8 +114,27 @@ def _end_with_parent() -> None:
 _trees = Trees()
 
 
-def check_texts(tasks: list[Task], unsaved: Mapping[str, bytes] | None) -> list[Outcome]:
+def check_texts(tasks: list[Task], unsaved: Mapping[str, bytes]) -> list[Outcome]:
     """Check texts by what is on disk now: of what was checked before, only the syntax trees are remembered."""
     checker = Checker(unsaved, _trees.parse)
     with uncollected():
         return [checker.check(task) for task in tasks]
+
+
+def check_saved(tasks: list[Task]) -> list[Outcome]:
+    """Check files, but for those that are in the cache of the command line."""
+    from mlxlint.cache import Memory
+
+    checker = Checker()
+    with uncollected(), Memory() as memory:
+        return [_recalled(memory, task) or _kept(memory, task, checker.check(task)) for task in tasks]
+
+
+def _recalled(memory: Memory, task: Task) -> Outcome | None:
+    findings = memory.recall(task)
+    return None if findings is None else Outcome(findings)
+
+
+def _kept(memory: Memory, task: Task, outcome: Outcome) -> Outcome:
+    memory.keep(task, outcome)
+    return Outcome(outcome.findings)

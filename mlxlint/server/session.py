@@ -10,6 +10,7 @@ from typing import Any
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 from pygls.uris import from_fs_path
 
 from mlxlint import __version__
@@ -20,6 +21,7 @@ from mlxlint.server.documents import Document, Documents
 from mlxlint.server.linter import Linter
 from mlxlint.server.settings import ClientSettings, Folders, parse
 from mlxlint.server.snapshot import Checked
+from mlxlint.server.unopened import Unopened
 
 DEBOUNCE = 0.01  # seconds of quiet after a change: as changes that belong together follow one another
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
@@ -33,14 +35,27 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions(
 DIED = {"what": "the analysis of this file", "error": "its process died"}
 
 
+class Protocol(LanguageServerProtocol):
+    """Without the outcomes of notifications, which pygls keeps for ever though nobody asks for them."""
+
+    def _execute_handler(self, msg_id: Any, handler: Any, callback: Any, *args: Any, **kwargs: Any) -> None:
+        def done(future: Any) -> None:
+            self._request_futures.pop(msg_id, None)
+            callback(future)
+
+        super()._execute_handler(msg_id, handler, done, *args, **kwargs)
+
+
 class Server(LanguageServer):
     """The state of a session. Handlers of notifications only note what is the case; checks run as tasks."""
 
     def __init__(self) -> None:
-        super().__init__("mlxlint", __version__, notebook_document_sync=NOTEBOOKS)
+        super().__init__("mlxlint", __version__, protocol_cls=Protocol, notebook_document_sync=NOTEBOOKS)
         self.documents = Documents()
         self.folders = Folders()
         self.linter = Linter()
+        self.unopened = Unopened()
+        self.surveying: asyncio.Task[Any] | None = None  # the workspace, because the client wants all of it checked
         self.verifications: dict[tuple[str, str], Verification] = {}
         self._generation = 0  # of all that findings follow from beside a document's text
         self._timers: dict[str, asyncio.TimerHandle] = {}

@@ -14,6 +14,7 @@ from pygls.uris import from_fs_path
 from mlxlint.checker import Outcome, Task, finding_at_row
 from mlxlint.config import ConfigError
 from mlxlint.files import File, collect
+from mlxlint.notebook import SUFFIX
 from mlxlint.server import diagnostics
 from mlxlint.server.session import DIED, Server
 from mlxlint.server.settings import Folder
@@ -29,15 +30,35 @@ def register(server: Server) -> None:
     async def check_workspace() -> dict[str, int] | None:
         return await check(server)
 
-
-async def check_where_wanted(server: Server) -> None:
-    if any(folder.client.diagnostic_mode == "workspace" for folder in server.folders):
+    @server.feature(types.WORKSPACE_DIAGNOSTIC)
+    async def pulled(params: types.WorkspaceDiagnosticParams) -> types.WorkspaceDiagnosticReport:
+        _tell_from_now_on(server)
+        known = {previous.uri: previous.value for previous in params.previous_result_ids}
+        if params.partial_result_token is not None:  # a client that has time: it asks again and again
+            return await server.unopened.news(known)
         await check(server)
+        return server.unopened.report(known)
 
 
-async def check(server: Server) -> dict[str, int] | None:
-    """Check all files that are not open and publish what is found. Returns the numbers; None when it was cancelled."""
-    token = await _begin(server)
+def _tell_from_now_on(server: Server) -> None:
+    """Leave to the client to ask for what was published before."""
+    if not server.unopened.asked:
+        server.unopened.asked = True
+        for uri in server.unopened:
+            server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+
+
+def check_where_wanted(server: Server, shown: bool = False) -> None:
+    """Check the workspace anew, where the client wants that, in place of a check that is under way."""
+    if server.surveying is not None:
+        server.surveying.cancel()
+    if any(folder.client.diagnostic_mode == "workspace" for folder in server.folders):
+        server.surveying = server.spawn(check(server, shown))
+
+
+async def check(server: Server, shown: bool = True) -> dict[str, int] | None:
+    """Check all files that are not open and tell what is found. Returns the numbers; None when it was cancelled."""
+    token = await _begin(server) if shown else None
     tasks = await asyncio.to_thread(_tasks, server)
     total, done, found = sum(len(task.data) for task in tasks), 0, 0
     try:
@@ -46,7 +67,7 @@ async def check(server: Server) -> dict[str, int] | None:
                 return None
             for task, outcome in zip(batch, await _check(server, batch)):
                 found += len(outcome.findings)
-                _publish(server, task, outcome)
+                _tell(server, task, outcome)
                 done += len(task.data)
             if token is not None:
                 report = types.WorkDoneProgressReport(percentage=100 * done // max(total, 1))
@@ -54,6 +75,7 @@ async def check(server: Server) -> dict[str, int] | None:
     finally:
         if token is not None:
             server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=f"{found} found"))
+    _forget_all_but(server, tasks)
     return {"files": len(tasks), "findings": found}
 
 
@@ -78,7 +100,7 @@ def _tasks(server: Server) -> list[Task]:
             except OSError:
                 continue
             if b"mlx" in data or b"MLX" in data:
-                tasks[file.path] = Task(file.path, file.path, data, file.settings)
+                tasks[file.path] = Task(file.path, file.path, data, file.settings, asks_facts=True)
     return list(tasks.values())
 
 
@@ -106,16 +128,16 @@ def _batches(tasks: list[Task]) -> Iterator[list[Task]]:
 
 async def _check(server: Server, batch: list[Task]) -> list[Outcome]:
     try:
-        return await server.linter.check(batch, soon=False)
+        return await server.linter.check_saved(batch)
     except BrokenProcessPool:
         if len(batch) == 1:
             return [Outcome([finding_at_row("internal-error", batch[0], 1, DIED)])]
         return [outcome for task in batch for outcome in await _check(server, [task])]
 
 
-def _publish(server: Server, task: Task, outcome: Outcome) -> None:
+def _tell(server: Server, task: Task, outcome: Outcome) -> None:
     uri = from_fs_path(task.shown)
-    if uri is None or server.documents.get(uri) is not None or task.shown.endswith(".ipynb"):
+    if uri is None or server.documents.get(uri) is not None or task.shown.endswith(SUFFIX):
         return
     try:
         source = Source.decode(task.shown, task.data)
@@ -123,4 +145,18 @@ def _publish(server: Server, task: Task, outcome: Outcome) -> None:
         source = Source(task.shown, task.data.decode("latin-1"))
     part = Part(Text(uri, 0, source), 0, 0, len(source.text))
     checked = Checked((0, 0), Snapshot(source, [part], server.encoding), outcome.findings)
-    server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics.by_text(checked)[uri]))
+    _put(server, uri, diagnostics.by_text(checked)[uri])
+
+
+def _forget_all_but(server: Server, tasks: list[Task]) -> None:
+    """Take away what was found in files that are no longer there, or are left out by now."""
+    there = {from_fs_path(task.shown) for task in tasks}
+    for uri in server.unopened:
+        if uri not in there and server.documents.get(uri) is None:
+            _put(server, uri, [])
+
+
+def _put(server: Server, uri: str, found: list[types.Diagnostic]) -> None:
+    server.unopened.put(uri, found)
+    if not server.unopened.asked:
+        server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
