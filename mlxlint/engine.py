@@ -310,13 +310,12 @@ def _statement_edit(line: cst.CSTNode, edit: InsertStatement, source: Source, pl
     start, end = places[line]
     row = source.position(start).row
     indent = source.text[source.line_starts[row - 1] : start]
-    newline = "\r\n" if "\r\n" in source.text else "\n"
     if not edit.after:
-        return Edit(start, start, edit.text + newline + indent)
+        return Edit(start, start, edit.text + source.newline + indent)
     last = source.position(end).row
     stop = source.line_starts[last] if last < len(source.line_starts) else len(source.text)
     body = source.text[end:stop].rstrip("\r\n")
-    return Edit(end + len(body), end + len(body), newline + indent + edit.text)
+    return Edit(end + len(body), end + len(body), source.newline + indent + edit.text)
 
 
 def _removal(context: Context, node: cst.BaseSmallStatement, source: Source, places: Offsets) -> Edit:

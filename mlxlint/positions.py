@@ -70,16 +70,18 @@ def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], source: Source, pa
     """Character offsets (start, end) of nodes of a module in the text it was parsed from.
 
     Only the top-level statements that hold a wanted node are written out; where they begin, Python's own parser tells.
+    What it does not take for Python is written out as a whole.
     """
+    starts = _starts(module, source)
     wanted: dict[cst.CSTNode, list[cst.CSTNode]] = {}
     for node in nodes:
-        wanted.setdefault(_top(node, module, parents), []).append(node)
-    starts = _starts(module, source)
+        top = module if starts is None else _top(node, module, parents)
+        wanted.setdefault(top, []).append(node)
     found: Offsets = {}
     for top, inside in wanted.items():
         recorder = _Recorder(module)
         top._codegen(recorder)
-        shift = starts[top] - recorder.found[top][0] if top in starts else 0
+        shift = starts[top] - recorder.found[top][0] if starts is not None and top in starts else 0
         found.update(
             {n: (recorder.found[n][0] + shift, recorder.found[n][1] + shift) for n in inside if n in recorder.found}
         )
@@ -102,14 +104,14 @@ def _top(node: cst.CSTNode, module: cst.Module, parents: Parents) -> cst.CSTNode
     return node
 
 
-def _starts(module: cst.Module, source: Source) -> Starts:
-    """Where each top-level statement begins; nothing when this Python cannot parse what LibCST can."""
+def _starts(module: cst.Module, source: Source) -> Starts | None:
+    """Where each top-level statement begins; None when this Python cannot parse what LibCST can."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             statements = iter(ast.parse(source.text).body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
+        return None
     found: Starts = {}
     for line in module.body:
         first = next(statements)

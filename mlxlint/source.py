@@ -84,6 +84,11 @@ class Source:
             starts.append(end.end())
         return starts
 
+    @cached_property
+    def newline(self) -> str:
+        """How new lines are to end."""
+        return "\r\n" if "\r\n" in self.text else "\n"
+
     def position(self, offset: int) -> Position:
         row = bisect_right(self.line_starts, offset)
         return Position(row, offset - self.line_starts[row - 1] + 1)

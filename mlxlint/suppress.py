@@ -339,8 +339,7 @@ def file_ignore(source: Source, name: str) -> Edit:
             return _keep(suppression, [*suppression.names, name])
     row = next(row for row in (1, 2, 3) if not _HEAD.match(source.line(row)))
     start = source.line_starts[row - 1] if row <= len(source.line_starts) else len(source.text)
-    newline = "\r\n" if "\r\n" in source.text else "\n"
-    return Edit(start, start, f"# mlxlint: file-ignore[{name}]{newline}")
+    return Edit(start, start, f"# mlxlint: file-ignore[{name}]{source.newline}")
 
 
 def _ignore(source: Source, rows: tuple[int, int], names: list[str], present: Sequence[Suppression]) -> Edit:

@@ -20,6 +20,7 @@ from mlxlint.rule import (
     Kind,
     NodeEdit,
     NodeFix,
+    Position,
     Replace,
     Rule,
     Severity,
@@ -189,6 +190,12 @@ def test_what_only_the_parser_does_not_take_is_told_where_it_tells_it(monkeypatc
 )
 def test_no_source_is_too_much(text: str) -> None:
     assert all(f.code != "MLX002" for f in lint(text))
+
+
+@pytest.mark.parametrize("depth", [10, 400])
+def test_places_hold_in_what_nests_deeper_than_python_parses(depth: int) -> None:
+    [finding] = lint(f"# \N{GREEK SMALL LETTER PI}\n\nx = {'(' * depth}1{')' * depth}\ny = [1]; mark(1)\n")
+    assert (finding.start, finding.end) == (Position(4, 10), Position(4, 17))
 
 
 def test_time_does_not_explode_with_functions_that_call_one_another() -> None:

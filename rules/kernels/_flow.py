@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from operator import itemgetter
 
 import libcst as cst
 
@@ -68,10 +70,10 @@ def last_bound(name: cst.Name, context: Context) -> cst.BaseExpression | None:
     """What was last assigned to a name above a place in its function; operators that write in place are passed over."""
     code = context.enclosing_function(name)
     assigned, places = context.shared(_assigned, context.tree if code is None else code.node.body)
-    for place, node in reversed(assigned.get(name.value, ())):
-        if place < places.get(name, place + 1) and not any(part is name for part in tree.walk(node.value)):
-            return node.value
-    return None
+    above = assigned.get(name.value, [])
+    end = bisect_left(above, places[name], key=itemgetter(0)) if name in places else len(above)
+    nodes = (above[at][1] for at in range(end - 1, -1, -1))
+    return next((node.value for node in nodes if not any(part is name for part in tree.walk(node.value))), None)
 
 
 def _assigned(
