@@ -11,17 +11,20 @@ from mlxlint.model.values import UNKNOWN, Array, Function, as_array
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, raises, shown
 
 _POOLED = frozenset({"submit", "map", "run_in_executor"})
+_HANDING = frozenset({"put", "put_nowait", "append", "set_result"})
 _EVALUATING = frozenset(
     {"mlx.core.eval", "mlx.core.array.item", "mlx.core.array.tolist", "mlx.core.async_eval", "numpy.array"}
 )
+HANDED = "`{array}` is not evaluated in the thread that makes it: the one that it is handed to cannot"
 
 
 class LazyArrayCrossesThread(Rule):
     """An array is recorded in one thread and evaluated in another
 
     ## What it does
-    Finds functions run by a thread pool that return an MLX array and evaluate nothing, and `threading.Thread` with
-    arrays among its `args` that were never evaluated.
+    Finds functions run by a thread pool that return an MLX array and evaluate nothing, functions run by
+    `threading.Thread` that put such an array into a queue or a list, and threads with arrays among their `args` that
+    were never evaluated.
 
     ## PyTorch and MLX
     A tensor holds its numbers and may go anywhere. An MLX array that is not evaluated belongs to the stream on which
@@ -78,6 +81,7 @@ class LazyArrayCrossesThread(Rule):
             self._check_pool(node, context)
         elif context.callee(node) == "threading.Thread":
             self._check_thread(node, context)
+            self._check_work(node, context)
 
     def _check_pool(self, node: cst.Call, context: Context) -> None:
         assert isinstance(node.func, cst.Attribute)
@@ -100,6 +104,30 @@ class LazyArrayCrossesThread(Rule):
                     confidence=Confidence.LIKELY, array=context.brief(element.value),
                 )  # fmt: skip
                 return
+
+    def _check_work(self, node: cst.Call, context: Context) -> None:
+        """What a thread of its own hands over to others, by name."""
+        work = context.value(context.argument(node, 1, "target"))
+        if not isinstance(work, Function) or work.code.module is not context.module:
+            return
+        body = work.code.node.body
+        if any(_evaluations(body, context)):
+            return
+        made = {
+            target.value: assign.value
+            for assign in context.nodes(body, cst.Assign)
+            if isinstance(target := assign.targets[0].target, cst.Name) and _is_lazy(assign.value, context)
+        }
+        for call in context.nodes(body, cst.Call):
+            if made and isinstance(call.func, cst.Attribute) and call.func.attr.value in _HANDING and call.args:
+                given = call.args[0].value
+                parts = [e.value for e in given.elements] if isinstance(given, cst.Tuple) else [given]
+                for part in parts:
+                    if isinstance(part, cst.Name) and part.value in made:
+                        context.report(
+                            self, made.pop(part.value), because=[("it is handed to another thread here", call)],
+                            template=HANDED, confidence=Confidence.LIKELY, array=part.value,
+                        )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:
@@ -124,13 +152,27 @@ def _is_recorded(array: Array | None) -> bool:
     return array is not None and (array.op or "").startswith(("mlx.", "operator."))
 
 
+def _is_lazy(made: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression is an array that is only recorded, or a call of a function that returns such, mostly."""
+    if _is_recorded(as_array(context.value(made))):
+        return True
+    called = context.called(made) if isinstance(made, cst.Call) else UNKNOWN
+    return isinstance(called, Function) and _gives_lazy(called.code, context)
+
+
 def _gives_lazy(code: FunctionCode, context: Context) -> bool:
     """Whether a function returns an array and nothing in it evaluates one."""
     if not isinstance(code.node, cst.FunctionDef) or code.is_generator:
         return False
-    returned = [n.value for n in context.walk(code.node.body) if isinstance(n, cst.Return) and n.value is not None]
-    lazy = any(_is_recorded(as_array(code.module.values.get(node, UNKNOWN))) for node in returned)
-    return lazy and not any(_evaluations(code.node.body, context))
+    body, values = code.node.body, code.module.values
+    returned = [n.value for n in context.walk(body) if isinstance(n, cst.Return) and n.value is not None]
+    names = {node.value for node in returned if isinstance(node, cst.Name)}
+    for assign in (n for n in context.walk(body) if isinstance(n, cst.Assign)):
+        target = assign.targets[0].target
+        if isinstance(target, cst.Name) and target.value in names:
+            returned.append(assign.value)
+    lazy = any(_is_recorded(as_array(values.get(node, UNKNOWN))) for node in returned)
+    return lazy and not any(_evaluations(body, context))
 
 
 def _evaluations(body: cst.CSTNode, context: Context) -> Iterator[cst.Call]:
