@@ -13,7 +13,8 @@ from conftest import HAZARD
 from editor import CONFIG, Editor
 from lsprotocol import types
 
-from mlxlint.server.settings import ClientSettings, parse
+from mlxlint.baseline import Baseline, Entry
+from mlxlint.server.settings import ClientSettings, parse, section
 
 BOTH = HAZARD + "y = x.view(2)\n"
 
@@ -100,6 +101,22 @@ async def test_a_config_file_for_the_folder(editor: Editor, tmp_path: Path) -> N
 
 
 @pytest.mark.asyncio
+async def test_what_is_on_record_in_the_baseline_is_not_shown(editor: Editor, tmp_path: Path) -> None:
+    (tmp_path / "mlxlint.toml").write_text('baseline = "known.json"\n', encoding="utf-8")
+    baseline = Baseline(str(tmp_path / "known.json"))
+    entry = Entry("a.py", "MLX101", "kept = x[x > 0]")
+    baseline.entries[entry] = 1
+    await editor.begin(tmp_path)
+    uri = editor.open("a.py", BOTH)
+    await editor.until_codes(uri, "MLX101", "MLX405")
+    assert "known.json" in editor.published[Path(baseline.path).as_uri()].diagnostics[0].message
+    baseline.write()
+    editor.write(uri, BOTH + "y = x[x > 0]\n")
+    assert await editor.codes(uri) == ["MLX405", "MLX101"]
+    await editor.until(lambda: not editor.published[Path(baseline.path).as_uri()].diagnostics)
+
+
+@pytest.mark.asyncio
 async def test_checking_on_save_only(editor: Editor, tmp_path: Path) -> None:
     editor.set_configuration({"mlxlint": {"run": "onSave"}})
     await editor.begin(tmp_path)
@@ -138,11 +155,11 @@ async def test_a_whole_workspace_is_checked_where_that_is_set(editor: Editor, tm
 @pytest.mark.skipif(os.name != "posix", reason="reproductions run on macOS and Linux only")
 async def test_findings_are_verified_by_the_interpreter_of_their_folder(editor: Editor, tmp_path: Path) -> None:
     pytest.importorskip("mlx.core")
-    bare = tmp_path / "python"
+    bare = tmp_path / "first" / "python"
+    first, second = folders(tmp_path)
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n', encoding="utf-8")
     bare.chmod(0o755)
-    first, second = folders(tmp_path)
-    editor.set_configuration({"mlxlint": {"interpreter": [str(bare)]}}, scope_uri=first.as_uri())
+    editor.set_configuration({"mlxlint": {"interpreter": ["./python"]}}, scope_uri=first.as_uri())
     await editor.begin(first, second)
     statuses = []
     for folder in (first, second):
@@ -156,6 +173,8 @@ def test_settings_as_sent() -> None:
     given = {"targetMlx": "0.31", "target-mlx-lm": None, "run": "onSave", "interpreter": ["/usr/bin/python3", "-I"]}
     expected = ClientSettings(run="onSave", interpreter="/usr/bin/python3", options={"target-mlx": "0.31"})
     assert parse(given) == (expected, [])
+    for sent in (given, {"settings": given}, {"mlxlint": given}, {"settings": {"mlxlint": given}}):
+        assert section(sent) == given
     for nothing in (None, [], "mlxlint", {}):
         assert parse(nothing) == (ClientSettings(), [])
     assert parse({"run": "never"})[1] == ["setting `run`: expected 'onType' or 'onSave', not 'never'"]

@@ -194,7 +194,7 @@ def _run(server: Server, document: Document, finding: Finding) -> Verification:
 
     folder = server.folders.of(document.path)
     device = folder.settings(document.path).value("device")
-    place = Place(device, folder.client.interpreter) if folder.client.interpreter else Place(device)
+    place = Place(device, folder.interpreter) if folder.interpreter else Place(device)
     try:
         [found] = verify([finding], place=place)
     except VerifyError as error:

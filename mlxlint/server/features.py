@@ -7,7 +7,7 @@ from pygls.uris import to_fs_path
 
 from mlxlint.server import actions, diagnostics, hover, workspace
 from mlxlint.server.session import DEBOUNCE, Server
-from mlxlint.server.settings import SETTLING
+from mlxlint.server.settings import SETTLING, section
 
 
 def serve() -> None:
@@ -33,8 +33,7 @@ def _lifecycle(server: Server) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
         server.documents.encoding = server.workspace.position_encoding or types.PositionEncodingKind.Utf16
-        given = params.initialization_options
-        given = given.get("settings", given) if isinstance(given, dict) else {}
+        given = section(params.initialization_options)
         server.configure(given)
         for folder in server.workspace.folders.values():
             if path := to_fs_path(folder.uri):
@@ -58,8 +57,8 @@ async def _watch(server: Server) -> None:
         options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
         wanted.append(types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
     if settings and settings.dynamic_registration:
-        section = types.DidChangeConfigurationRegistrationOptions("mlxlint")
-        wanted.append(types.Registration("settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
+        ours = types.DidChangeConfigurationRegistrationOptions("mlxlint")
+        wanted.append(types.Registration("settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, ours))
     if wanted:
         await server.client_register_capability_async(types.RegistrationParams(wanted))
 
@@ -67,8 +66,7 @@ async def _watch(server: Server) -> None:
 def _settings(server: Server) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def settings_changed(params: types.DidChangeConfigurationParams) -> None:
-        if isinstance(params.settings, dict) and params.settings:
-            given = params.settings.get("mlxlint", params.settings)
+        if given := section(params.settings):
             for path in [None, *(folder.path for folder in server.folders)]:
                 server.configure(given, path)
         await server.ask_for_settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -15,7 +15,8 @@ from pygls.uris import from_fs_path
 
 from mlxlint import __version__
 from mlxlint.checker import Task, finding_at_row
-from mlxlint.rule import Verification
+from mlxlint.rule import Finding, Verification
+from mlxlint.run import Texts
 from mlxlint.server import diagnostics
 from mlxlint.server.documents import Document, Documents
 from mlxlint.server.linter import Linter
@@ -175,11 +176,11 @@ class Server(LanguageServer):
 
     async def _check(self, document: Document) -> None:
         state, snapshot, task = self.state(document), document.snapshot(self.encoding), self.task(document)
-        findings = []
+        findings: Sequence[Finding] = []
         if task is not None:
             try:
                 [outcome] = await self.linter.check([task], self.documents.unsaved())
-                findings = outcome.findings
+                findings = self.unrecorded(task, outcome.findings)
             except BrokenProcessPool:
                 findings = [finding_at_row("internal-error", task, 1, DIED)]
         document.checked = Checked(state, snapshot, findings)
@@ -192,6 +193,12 @@ class Server(LanguageServer):
         if not folder.client.enable or (document.path is not None and settings.excludes(document.path)):
             return None
         return Task(document.path, document.name, document.data(), settings)
+
+    def unrecorded(self, task: Task, findings: Sequence[Finding]) -> Sequence[Finding]:
+        """The findings that are not on record in the baseline."""
+        baseline = self.folders.of(task.path).baseline(task.settings)
+        self._publish_settings()
+        return baseline.filter(findings, Texts({task.shown: task.data}).line)[0] if baseline is not None else findings
 
     def _publish_settings(self) -> None:
         """Tell of config files that cannot be used, and of those that can be used again."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mlxlint.baseline import Baseline, BaselineError
 from mlxlint.config import (
     FILE_NAMES,
     KEYS,
@@ -51,6 +52,14 @@ OWN: dict[str, Key] = {
     "interpreter": text("path", "The Python whose MLX verifies findings."),
     "configurationFile": text("path", "The config file for the folder, in place of the nearest."),
 }
+
+
+def section(value: object) -> object:
+    """The settings in what a client sent: as a whole, or below a key or two, as editors differ in that."""
+    for key in ("settings", "mlxlint"):
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+    return value
 
 
 def parse(value: object) -> tuple[ClientSettings, list[str]]:
@@ -103,10 +112,39 @@ class Folder:
         self._named: set[str] = set()  # config files that the client or other config files name
         self._config: str | None = None
         if (config := client.configuration_file) is not None:
-            self._config = os.path.abspath(os.path.join(path or "", os.path.expanduser(config)))
+            self._config = self._absolute(config)
             self._named.add(self._config)
         self._good: dict[str, Settings] = {}
+        self._baselines: dict[str, tuple[Stamp, Baseline | None]] = {}
         self.problems: dict[str, Problem] = {}
+
+    def _absolute(self, path: str) -> str:
+        return os.path.abspath(os.path.join(self.path or "", os.path.expanduser(path)))
+
+    @property
+    def interpreter(self) -> str | None:
+        """The Python that verifies findings: its path, or the name it is found by."""
+        given = self.client.interpreter
+        return self._absolute(given) if given and os.path.dirname(given) else given
+
+    def baseline(self, settings: Settings) -> Baseline | None:
+        """The findings on record. None where there are none to be had, and a problem where there should be."""
+        path = settings.path("baseline")
+        if path is None:
+            return None
+        stamp = tuple(_stamps_of([path]))
+        if path not in self._baselines or self._baselines[path][0] != stamp:
+            self._baselines[path] = stamp, self._read_baseline(path)
+        return self._baselines[path][1]
+
+    def _read_baseline(self, path: str) -> Baseline | None:
+        try:
+            baseline = Baseline.read(path)
+        except BaselineError as error:
+            self.problems[path] = Problem(path, 1, str(error))
+            return None
+        self.problems.pop(path, None)
+        return baseline
 
     def settings(self, path: str | None) -> Settings:
         """The settings for a file. Where its config file cannot be used, the last good ones, and a problem."""
@@ -142,7 +180,11 @@ def _stamps(folder: str, named: Iterable[str]) -> Iterator[tuple[str, int, int]]
     folders = [folder]
     while (parent := os.path.dirname(folders[-1])) != folders[-1]:
         folders.append(parent)
-    for path in (*sorted(named), *(os.path.join(each, name) for each in folders for name in SETTLING)):
+    return _stamps_of([*sorted(named), *(os.path.join(each, name) for each in folders for name in SETTLING)])
+
+
+def _stamps_of(paths: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    for path in paths:
         try:
             found = os.stat(path)
         except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mlxlint.checker import Outcome, Task, finding_at_row
 from mlxlint.config import ConfigError
 from mlxlint.files import File, collect
 from mlxlint.notebook import SUFFIX
+from mlxlint.rule import Finding
 from mlxlint.server import diagnostics
 from mlxlint.server.session import DIED, Server
 from mlxlint.server.settings import Folder
@@ -66,8 +67,9 @@ async def check(server: Server, shown: bool = True) -> dict[str, int] | None:
             if token is not None and server.work_done_progress.tokens[token].cancelled():
                 return None
             for task, outcome in zip(batch, await _check(server, batch)):
-                found += len(outcome.findings)
-                _tell(server, task, outcome)
+                findings = server.unrecorded(task, outcome.findings)
+                found += len(findings)
+                _tell(server, task, findings)
                 done += len(task.data)
             if token is not None:
                 report = types.WorkDoneProgressReport(percentage=100 * done // max(total, 1))
@@ -135,7 +137,7 @@ async def _check(server: Server, batch: list[Task]) -> list[Outcome]:
         return [outcome for task in batch for outcome in await _check(server, [task])]
 
 
-def _tell(server: Server, task: Task, outcome: Outcome) -> None:
+def _tell(server: Server, task: Task, findings: Sequence[Finding]) -> None:
     uri = from_fs_path(task.shown)
     if uri is None or server.documents.get(uri) is not None or task.shown.endswith(SUFFIX):
         return
@@ -144,7 +146,7 @@ def _tell(server: Server, task: Task, outcome: Outcome) -> None:
     except UnreadableText:
         source = Source(task.shown, task.data.decode("latin-1"))
     part = Part(Text(uri, 0, source), 0, 0, len(source.text))
-    checked = Checked((0, 0), Snapshot(source, [part], server.encoding), outcome.findings)
+    checked = Checked((0, 0), Snapshot(source, [part], server.encoding), findings)
     _put(server, uri, diagnostics.by_text(checked)[uri])
 
 
