@@ -127,7 +127,7 @@ class Attributes(Machine):
             return
         objects.initialised = True
         init = code.body.get("__init__")
-        if isinstance(init, Function) and not self.calls_of(init.code).running:
+        if isinstance(init, Function) and not self.calls_of(init.code).returns:  # or objects made have shown it
             self.activate(init.code, self.generic_parameters(init.code), recording=False)
 
     def _class_attribute(self, base: Class, name: str) -> Value:

@@ -143,6 +143,16 @@ class FunctionCode:
         return self.decorated_with("builtins.property", "functools.cached_property")
 
     @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """All names in it, those of attributes too."""
+        return frozenset(node.value for node in walk(self.node) if type(node) is cst.Name)
+
+    @property
+    def called_by(self) -> str:
+        """The name by which it is called: of a method that is called without one, its class's."""
+        return self.owner.name if self.owner is not None and self.name.startswith("__") else self.name
+
+    @cached_property
     def rebound(self) -> frozenset[str]:
         """The names that its body binds anew somewhere."""
         bound = [node.target for node in walk(self.node.body) if type(node) in _BINDING]  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ import libcst as cst
 from mlxlint.model.annotations import Annotations
 from mlxlint.model.assignment import Assignment
 from mlxlint.model.attributes import Attributes
+from mlxlint.model.bearing import Bearing
 from mlxlint.model.calls import Calls
 from mlxlint.model.code import Env, FunctionCode, ModuleCode
 from mlxlint.model.expressions import Expressions
@@ -59,21 +60,25 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
             module.env.update(frame.env)
         module.complete = True
 
-    def analyse(self, module: ModuleCode) -> None:
-        """Run everything in a module once, functions with the arguments of the calls seen, callers before callees."""
+    def analyse(self, module: ModuleCode, for_other: ModuleCode | None = None) -> None:
+        """Run everything in a module once, functions with the arguments of the calls seen, callers before callees.
+
+        Args:
+            for_other: run only what bears upon what this other module's functions are given.
+        """
         if module.analysed:
             return
         module.analysed = True
         self.steps = 0
         self.execute(module)
         queue = self.pending.setdefault(module, [])
-        for code in [c for c in queue if c.name == "__init__"]:
+        bearing = Bearing(module, for_other).among if for_other is not None else list
+        for code in bearing([c for c in queue if c.name == "__init__"]):
             self._record(code)
-        while any(self.calls_of(c).at_analysis < 0 for c in queue):
-            for code in reversed(list(queue)):
-                if self.calls_of(code).at_analysis < 0:
-                    self._record(code)
-        for code in list(queue):
+        while new := [c for c in reversed(bearing(queue)) if self.calls_of(c).at_analysis < 0]:
+            for code in new:
+                self._record(code)
+        for code in bearing(queue):
             shown = self.calls_of(code)
             if shown.number != shown.at_analysis:
                 self._record(code)
@@ -92,6 +97,8 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         if shown.recorded is not None and same_env(shown.recorded, parameters):
             return  # the only call seen has shown it
         shown.recorded = dict(parameters)
+        if code.name == "__init__" and code.owner is not None:
+            self.objects_of(code.owner).initialised = True  # by what follows
         # Run for its callers' arguments one by one, it has shown what it passes on; their join would mix them.
         self.seeing = not shown.returns
         used = len(shown.used)

@@ -140,14 +140,14 @@ class Project:
         importers = [Path(path) for path in self.finder.importers(str(module.path))] if module.path is not None else []
         self._modules.update(dict.fromkeys(importers))
         for importer in importers:
-            self._analyse_quietly(importer)
+            self._consult(importer, module)
         self.interpreter.analyse(module)
 
-    def _analyse_quietly(self, path: Path) -> None:
-        module = self.load(path)
-        if module is not None and not module.analysed:
+    def _consult(self, path: Path, module: ModuleCode) -> None:
+        importer = self.load(path)
+        if importer is not None:
             with contextlib.suppress(RecursionError):
-                self.interpreter.analyse(module)
+                self.interpreter.analyse(importer, for_other=module)
 
     def port(self, module: ModuleCode) -> Sign | None:
         """What the files around a module show of PyTorch's behaviour being meant in it."""
