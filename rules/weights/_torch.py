@@ -47,6 +47,8 @@ def comes_from_torch(node: cst.BaseExpression | None, context: Context) -> bool:
         return made is not None and comes_from_torch(made, context)
     if node is None or not isinstance(context.value(node), (Dict, Sequence)):
         return False
+    if any(_converts(part, context) for part in tree.walk(node) if isinstance(part, cst.Call)):
+        return True
     return any(isinstance(part, cst.Call) and is_torch_made(part, context) for part in tree.walk(node)) or any(
         isinstance(part, cst.Name)
         and part is not node
@@ -54,6 +56,14 @@ def comes_from_torch(node: cst.BaseExpression | None, context: Context) -> bool:
         and comes_from_torch(part, context)
         for part in tree.walk(node)
     )
+
+
+def _converts(call: cst.Call, context: Context) -> bool:
+    """Whether a call is of a function of this file that makes arrays of torch tensors."""
+    code = context.function(context.called(call))
+    if code is None or code.module is not context.module:
+        return False
+    return any(isinstance(part, cst.Call) and is_torch_made(part, context) for part in tree.walk(code.node.body))
 
 
 def holds_layer(value: Value, pattern: re.Pattern[str], seen: tuple[ClassCode, ...] = ()) -> bool:

@@ -11,13 +11,17 @@ from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 _INPUT, _STATE = re.compile(r"bias_ih"), re.compile(r"bias_hh")
 
+_ONE = re.compile(r"\.?bias_(ih|hh)(_l\d+)?$")
+_SUM = re.compile(r"bias[^\n]*\+|\+[^\n]*bias|\+=")  # something is added to a bias, or two values under one name
+
 
 class RecurrentBiasFromTorch(Rule):
     """One of PyTorch's two biases becomes the bias of a recurrent layer, or a GRU gets their sum
 
     ## What it does
     Finds `lstm.bias = …` and `rnn.bias = …` made of `bias_ih` alone, and `gru.b = …` made of `bias_ih` alone in files
-    without `bias_hh`, or of the whole sum of both.
+    without `bias_hh`, or of the whole sum of both; and names in which `bias_ih` or `bias_hh` is replaced by `bias`, in
+    files that add no biases up.
 
     ## PyTorch and MLX
     PyTorch's layers have two biases, of which `nn.LSTM` and `nn.RNN` of MLX have the sum. In a GRU the last third of
@@ -54,6 +58,16 @@ class RecurrentBiasFromTorch(Rule):
     severity = Severity.ERROR
     message = "{problem}"
     targets = frozenset({cst.Attribute})
+    calls = frozenset({".replace"})
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        old, new = (
+            (constant(context.value(arg.value), str) for arg in node.args[:2]) if len(node.args) > 1 else (None,) * 2
+        )
+        if old is None or new is None or not _ONE.match(old) or new.rpartition(".")[2] not in ("bias", "b"):
+            return
+        if not _SUM.search(context.module.text):
+            context.report(self, node, confidence=LIKELY, problem="the bias is the sum of `bias_ih` and `bias_hh`")
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target
