@@ -24,10 +24,14 @@ class Uses(Machine):
     """Takes a name for an array, a model or an optimizer, likely, that is used as only these are."""
 
     def indexed(self, node: cst.Subscript, parts: list[Value | None]) -> Value:
-        """The value indexed: an array where several axes are, in a file that knows no other library's arrays."""
+        """The value indexed: an array where a mask of MLX's indexes it.
+
+        It is one where several axes are indexed, too, in a file that knows no other library's arrays.
+        """
         several = len(parts) > 1 and any(part is None for part in parts)
         special = any(part is NONE or (isinstance(part, Const) and part.value is ...) for part in parts)
-        if (several or special) and self.frame.module.has_arrays_of_mlx_alone:
+        masked = any(isinstance(part, Array) and part.dtype == "bool_" for part in parts)
+        if masked or ((several or special) and self.frame.module.has_arrays_of_mlx_alone):
             return self._take(node.value, Array(op="indexed", confidence=LIKELY))
         return UNKNOWN
 

@@ -10,6 +10,8 @@ from mlxlint.model.tree import dotted
 from mlxlint.model.values import UNKNOWN, Array, Function, as_array
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, raises, shown
 
+from ..lazy._captured import free_paths
+
 _POOLED = frozenset({"submit", "map", "run_in_executor"})
 _HANDING = frozenset({"put", "put_nowait", "append", "set_result"})
 _EVALUATING = frozenset(
@@ -23,8 +25,8 @@ class LazyArrayCrossesThread(Rule):
 
     ## What it does
     Finds functions run by a thread pool that return an MLX array and evaluate nothing, functions run by
-    `threading.Thread` that put such an array into a queue or a list, and threads with arrays among their `args` that
-    were never evaluated.
+    `threading.Thread` that put such an array into a queue or a list, threads with arrays among their `args` that were
+    never evaluated, and functions run in another thread that evaluate an array recorded around them.
 
     ## PyTorch and MLX
     A tensor holds its numbers and may go anywhere. An MLX array that is not evaluated belongs to the stream on which
@@ -92,8 +94,31 @@ class LazyArrayCrossesThread(Rule):
         function = context.value(work)
         if isinstance(function, Function) and _gives_lazy(function.code, context):
             context.report(self, node, confidence=Confidence.LIKELY, function=context.brief(work))
+        else:
+            self._check_captured(work, node, context)
+
+    def _check_captured(self, work: cst.BaseExpression, node: cst.Call, context: Context) -> None:
+        """That a function evaluates no array that was recorded around it."""
+        function = context.value(work)
+        code = function.code if isinstance(function, Function) else None
+        if code is None or code.module is not context.module or not any(_evaluations(code.node.body, context)):
+            return
+        here = context.enclosing_function(node)
+        for name in _free_names(code, context):
+            made = _bound_in(here, name.value, context)
+            lazy = made is not None and _is_recorded(as_array(context.value(made)))
+            if lazy and not _is_evaluated(name, node, context):
+                context.report(
+                    self, work, template="`{array}` is not evaluated, and the new thread cannot do it",
+                    because=[("it is recorded here", made)] if made is not None else [],
+                    confidence=Confidence.LIKELY, array=name.value,
+                )  # fmt: skip
+                return
 
     def _check_thread(self, node: cst.Call, context: Context) -> None:
+        target = context.argument(node, 1, "target")
+        if target is not None:
+            self._check_captured(target, node, context)
         given = context.argument(node, 3, "args")
         if not isinstance(given, (cst.Tuple, cst.List)):
             return
@@ -149,7 +174,21 @@ class LazyArrayCrossesThread(Rule):
 
 def _is_recorded(array: Array | None) -> bool:
     """Whether an array is the result of an operation, rather than something given."""
-    return array is not None and (array.op or "").startswith(("mlx.", "operator."))
+    op = "" if array is None else array.op or ""
+    return op.startswith(("mlx.", "operator.")) and op != "mlx.core.array"  # which holds its numbers
+
+
+def _free_names(code: FunctionCode, context: Context) -> list[cst.Name]:
+    """The names that a function reads from the function around it."""
+    free = {path for path in free_paths(code) if "." not in path}
+    return [name for name in context.nodes(code.node.body, cst.Name) if name.value in free]
+
+
+def _bound_in(code: FunctionCode | None, name: str, context: Context) -> cst.BaseExpression | None:
+    """What a name is bound to in a function; None when that is not one assignment."""
+    bindings = context.nodes(code.node.body, cst.Assign) if code is not None else ()
+    bound = [binding.value for binding in bindings if dotted(binding.targets[0].target) == name]
+    return bound[0] if len(bound) == 1 else None
 
 
 def _is_lazy(made: cst.BaseExpression, context: Context) -> bool:

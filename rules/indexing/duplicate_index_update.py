@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
-from mlxlint.model.values import LIKELY, POSSIBLE, Array, Const, Value, as_array, constant
+from mlxlint.model.values import LIKELY, POSSIBLE, UNKNOWN, Array, Const, Value, as_array, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import is_same, produced_by
 
@@ -15,6 +17,7 @@ AUGMENTED: dict[type[cst.BaseAugOp], str] = {
 OPERATORS: dict[type[cst.BaseBinaryOp], str] = {
     cst.Add: "add", cst.Subtract: "subtract", cst.Multiply: "multiply", cst.Divide: "divide",
 }  # fmt: skip
+_MANY = re.compile(r"(^|[._])(ids|indices|labels|segments|assignments|buckets|bins|src|dst)$")
 SCALING = ("multiply", "divide", "maximum", "minimum")
 POSITIONS = frozenset(f"numpy.{name}" for name in ("nonzero", "flatnonzero", "where", "arange", "argsort", "unique"))
 FUNCTIONS = {f"mlx.core.{name}": name for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum")}
@@ -86,7 +89,9 @@ class DuplicateIndexUpdate(Rule):
         if index is None or (single and name in SCALING):
             return
         if single:
-            counts = constant(context.value(value), (int, float)) is not None
+            added = context.value(value)
+            many = added is UNKNOWN and (dotted(value) or "").endswith(("s", "src"))  # called by the plural too
+            counts = constant(added, (int, float)) is not None or many
         else:
             counts = isinstance(node, cst.AugAssign) or name in SCALING
         confidence = _confidence(context.array(index)) if counts else POSSIBLE
@@ -131,7 +136,7 @@ def _repeating(target: cst.Subscript, context: Context) -> cst.BaseExpression | 
             continue
         value = context.value(element.slice.value)
         array = as_array(value)
-        if array is None and not _repeats_literally(value):
+        if array is None and not _repeats_literally(value) and not _is_called_many(element.slice.value, value):
             continue
         if array is not None and (array.dtype == "bool_" or array.rank == 0 or array.shape == (1,)):
             continue
@@ -139,6 +144,11 @@ def _repeating(target: cst.Subscript, context: Context) -> cst.BaseExpression | 
             return None
         found = element.slice.value
     return found
+
+
+def _is_called_many(node: cst.BaseExpression, value: Value) -> bool:
+    """Whether an index of which nothing is known is called by the plural: `labels`, `self.segment_ids`."""
+    return value is UNKNOWN and _MANY.search(dotted(node) or "") is not None
 
 
 def _repeats_literally(value: Value) -> bool:

@@ -62,3 +62,10 @@ def centred(values: np.ndarray):
 
 centred(mx.ones((2,)))
 centred(np.ones((2,)))
+
+
+def masked(scores, rows, limit):
+    keep = mx.sigmoid(scores) > limit
+    first = rows[keep]
+    rows  #: array
+    return first, scores
