@@ -3,14 +3,16 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.language_models import LOGITS
-from mlxlint.model.values import Array, Value, as_array
+from mlxlint.model.values import Array, Dict, Tree, Value, as_array
 from mlxlint.rule import Confidence, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
 from ._exchange import HANDED_OVER, UNREAD, elements
 
 _STEP = "mlx_lm.generate.generate_step"
 _DEPTH = 8
+FILE, MODEL, NAMED = "an array of a file", "a parameter", "one of the weights"
 
 
 class NumpyReadsBfloat16(Rule):
@@ -18,7 +20,9 @@ class NumpyReadsBfloat16(Rule):
 
     ## What it does
     Finds functions of NumPy that read a bfloat16 array: `np.array(x)`, `np.asarray(x)`, `np.exp(x)`, `np.save(f, x)`.
-    Also finds the logits of a model that `mlx_lm.load` returned, which are bfloat16 for most checkpoints, as likely.
+    Also finds, as likely, what is bfloat16 for most checkpoints: the logits of a model that `mlx_lm.load` returned, and
+    the arrays of a file that a loop goes through, unless the function speaks of bfloat16. Parameters of a model and
+    other dicts of arrays are noted as information.
 
     ## PyTorch and MLX
     NumPy has no bfloat16. PyTorch's `tensor.numpy()` raises `TypeError`, and MLX raises `ValueError: 'bfloat16' is not
@@ -75,6 +79,12 @@ class NumpyReadsBfloat16(Rule):
                     self, arg.value, because=[arg.value], confidence=Confidence.LIKELY, severity=Severity.WARNING,
                     array=context.brief(arg.value), of="a language model's, as a rule of", fix=_fix(arg.value, context),
                 )  # fmt: skip
+            elif array.dtype is None and (source := _file_or_model(arg.value, context)) is not None:
+                context.report(
+                    self, arg.value, confidence=Confidence.LIKELY,
+                    severity=Severity.WARNING if source == FILE else Severity.INFO, array=context.brief(arg.value),
+                    of=f"{source}, which may be of", fix=_fix(arg.value, context),
+                )  # fmt: skip
 
     @staticmethod
     def repro() -> Evidence:
@@ -93,6 +103,47 @@ def _fix(node: cst.BaseExpression, context: Context) -> NodeFix | None:
     whole = isinstance(node, (cst.Name, cst.Attribute, cst.Call, cst.Subscript)) or bool(node.lpar)
     text = context.text(node) if whole else f"({context.text(node)})"
     return NodeFix("Convert to float32 first", [Replace(node, f"{text}.astype({core}.float32)")])
+
+
+def _file_or_model(node: cst.BaseExpression, context: Context) -> str | None:
+    """Where a loop that binds this name takes it from; None for others, and where bfloat16 is cared for."""
+    code = context.enclosing_function(node)
+    scope = context.tree if code is None else code.node.body
+    if not isinstance(node, cst.Name) or any(map(_speaks_of_it, context.walk(scope))):
+        return None
+    for around in context.ancestors(node):
+        loop = around if isinstance(around, cst.For) else getattr(around, "for_in", None)
+        if isinstance(loop, (cst.For, cst.CompFor)) and isinstance(loop.target, cst.Tuple):
+            bound = [element.value for element in loop.target.elements]
+            if len(bound) == 2 and isinstance(bound[1], cst.Name) and bound[1].value == node.value:
+                return _source(loop.iter, context)
+        if around is scope:
+            break
+    return None
+
+
+def _speaks_of_it(node: cst.CSTNode) -> bool:
+    text = node.value if isinstance(node, (cst.Name, cst.SimpleString)) else ""
+    return "bfloat16" in text
+
+
+def _source(items: cst.BaseExpression, context: Context) -> str | None:
+    """Whether pairs are those of a file's arrays by name, or of a model's parameters."""
+    if not isinstance(items, cst.Call):
+        return None
+    if context.callee(items) == "mlx.utils.tree_flatten" and items.args:
+        flattened = context.value(items.args[0].value)
+        return MODEL if isinstance(flattened, Tree) and flattened.kind == "parameters" else None
+    if isinstance(items.func, cst.Attribute) and items.func.attr.value == "items":
+        table = context.value(items.func.value)
+        if isinstance(table, Dict) and not table.items and isinstance(table.element, Array):
+            return FILE if isinstance(table.node, cst.Call) and _is_load(table.node, context) else NAMED
+    return None
+
+
+def _is_load(call: cst.Call, context: Context) -> bool:
+    """Whether a call, here or in another file, is one of `mx.load`."""
+    return (context.callee(call) or tree.dotted(call.func) or "").endswith(".load")
 
 
 def _is_from_a_model(array: Array, context: Context, depth: int = _DEPTH) -> bool:
