@@ -10,7 +10,15 @@ from mlxlint.rule import Skipped
 from mlxlint.source import Source
 from mlxlint.target import NEWEST, target
 
-HEAD = "import mlx.core as mx\nimport numpy as np\n\nx = mx.array([1.0, 2.0, 3.0])\ni = mx.array([1, 2, 3])\n"
+HEAD = """\
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+import numpy as np
+
+x = mx.array([1.0, 2.0, 3.0])
+i = mx.array([1, 2, 3])
+"""
 
 
 def names(text: str, mlx: str | None = None) -> set[str]:
@@ -35,12 +43,34 @@ def names(text: str, mlx: str | None = None) -> set[str]:
         ("y = i // (i > 1).sum()", "0.32.2", "0.32.4", "integer-operator-limit"),
         ("y = mx.array([2**31, 5])", "0.32.0", "0.32.2", "constant-out-of-range"),
         ("y = x.astype(mx.bfloat16).sum()", "0.32.2", "0.32.4", "half-precision-sum"),
+        ("y = nn.losses.nll_loss(x, i, axis=1)", "0.31.2", "0.32.0", "differing-formula"),
+        ("y = nn.losses.cross_entropy(x, i, axis=1)", "0.29.0", "0.29.4", "differing-formula"),
+        ("y = nn.losses.triplet_loss(x, x, x, p=1)", "0.31.2", "0.32.0", "differing-formula"),
+        ("y = nn.GRU(2, 3)", "0.31.1", "0.31.2", "differing-formula"),
+        ("y = nn.TransformerDecoderLayer(4, 2, norm_first=False)", "0.31.1", "0.31.2", "differing-formula"),
+        ("y = nn.log_softmax(x)", "0.32.0", "0.32.2", "differing-formula"),
+        ("y = nn.Conv2d(8, 8, 3, groups=8)", "0.32.2", "0.32.4", "differing-formula"),
+        ("mx.float16\ny, _ = optim.clip_grad_norm({}, 1.0)", "0.32.2", "0.32.4", "differing-formula"),
+        ("nn.Conv2d(3, 8, 3)\ny = optim.Adafactor(1e-3, relative_step=False)", "0.31.2", "0.32.0", "differing-formula"),
+        ("y = optim.SGD(0.1, weight_decay=0.1)", "0.32.2", "0.32.4", "differing-formula"),
     ],
 )
 def test_hazard_of_older_releases(line: str, last: str, since: str, name: str) -> None:
     assert name in names(line, f"=={last}")
     assert name in names(line, f">={last}")
     assert name not in names(line, f">={since}")
+    assert name not in names(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "last", "name"),
+    [
+        ("y = nn.HardShrink(0.3)", "0.31.2", "surplus-argument"),
+        ("y = nn.Upsample(2.0, antialias=True)", "0.32.0", "unknown-keyword"),
+    ],
+)
+def test_arguments_that_a_release_does_not_take(line: str, last: str, name: str) -> None:
+    assert name in names(line, f"=={last}")
     assert name not in names(line)
 
 
@@ -62,6 +92,7 @@ def test_a_negative_power_hangs_older_releases() -> None:
         ("half-precision-sum", {"operation": "sum"}),
         ("unknown-option", {"last": "0.32.0"}),
         ("error-after-try", {"last": "0.32.0"}),
+        ("differing-formula", {"function": "older"}),
     ],
 )
 def test_reproductions_say_that_it_is_an_older_release(name: str, parameters: dict[str, str]) -> None:

@@ -10,9 +10,10 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN
-from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
+from mlxlint.rule import Evidence, Kind, Rule, Severity, Skipped, agrees, differs
 
 from ._losses import reduction
+from ._older import OLDER
 
 _BATCH_MEAN = re.compile(r"batch[ _-]?mean", re.IGNORECASE)
 
@@ -73,7 +74,9 @@ class DifferingFormula(Rule):
     Finds `nn.losses.hinge_loss` in files that speak of PyTorch's `hinge_embedding_loss`, `nn.init.sparse` without
     `std`, and, in ports, `nn.SinusoidalPositionalEncoding` with nothing but its size. It is a warning where the file
     shows that PyTorch's behaviour is meant, and a note elsewhere. `nn.losses.kl_div_loss` with `reduction="mean"` is a
-    note, in files that speak of no `batchmean`.
+    note, in files that speak of no `batchmean`. Where the project is to run on older releases, it also finds what these
+    computed otherwise: `nll_loss` with an `axis`, `triplet_loss` with a `p`, `nn.GRU`, decoders that normalise
+    afterwards, `clip_grad_norm` in `float16`, and a few more.
 
     ## PyTorch and MLX
     The names are alike and the formulas are not. `kl_div_loss` averages rows, as PyTorch's `batchmean` does.
@@ -109,11 +112,19 @@ class DifferingFormula(Rule):
     code = "MLX362"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    calls = frozenset(name.rpartition(".")[2] for name in _FORMULAS)
+    calls = frozenset(name.rpartition(".")[2] for name in (*_FORMULAS, *OLDER))
     message = "`{function}` {mlx}; PyTorch's {torch}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node) or ""
+        older = OLDER.get(callee)
+        if older is not None and context.target_mlx.reaches(older.until) and older.applies(node, context):
+            context.report(
+                self, node, template="`{function}` {did}, up to MLX {until}", confidence=CERTAIN,
+                severity=Severity.INFO if older.matters_seldom else Severity.WARNING, did=older.did, until=older.until,
+                function=callee.removeprefix("mlx."), repro={"function": "older"},
+            )  # fmt: skip
+            return
         formula = _FORMULAS.get(callee)
         if formula is None or context.arguments(node).starred or not formula.applies(node, context):
             return
@@ -125,11 +136,15 @@ class DifferingFormula(Rule):
 
     @staticmethod
     def repro(
-        function: Literal["kl_div_loss", "hinge_loss", "sparse", "SinusoidalPositionalEncoding"] = "kl_div_loss",
+        function: Literal[
+            "kl_div_loss", "hinge_loss", "sparse", "SinusoidalPositionalEncoding", "older"
+        ] = "kl_div_loss",
     ) -> Evidence:
         import mlx.core as mx
         import mlx.nn as nn
 
+        if function == "older":
+            raise Skipped("seen on releases up to 0.32.2")
         if function == "kl_div_loss":
             p, q = mx.log(mx.array([[0.2, 0.8]])), mx.log(mx.array([[0.5, 0.5]]))
             expected = (mx.exp(q) * (q - p)).mean()
