@@ -63,3 +63,11 @@ def test_what_is_open_goes_first(tmp_path: Path) -> None:
             server.linter.close()
 
     asyncio.run(session())
+
+
+def test_what_came_of_notifications_is_let_go() -> None:
+    server = Server()
+    trace = types.SetTraceParams(types.TraceValue.Off)
+    for _ in range(3):
+        server.protocol._handle_notification(types.SET_TRACE, trace)
+    assert server.protocol._request_futures == {}

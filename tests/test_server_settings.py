@@ -50,6 +50,17 @@ async def test_each_folder_has_its_own(editor: Editor, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_file_belongs_to_the_innermost_folder(editor: Editor, tmp_path: Path) -> None:
+    outer, inner, alike = tmp_path / "port", tmp_path / "port" / "inner", tmp_path / "port-more"
+    inner.mkdir(parents=True)
+    editor.set_configuration({"mlxlint": {"ignore": ["MLX101"]}}, scope_uri=outer.as_uri())
+    editor.set_configuration({"mlxlint": {"ignore": ["MLX405"]}}, scope_uri=inner.as_uri())
+    await editor.begin(outer, inner)
+    for folder, codes in [(outer, ["MLX405"]), (inner, ["MLX101"]), (alike, ["MLX101", "MLX405"])]:
+        await editor.until_codes(editor.open((folder / "a.py").as_uri(), BOTH), *codes)
+
+
+@pytest.mark.asyncio
 async def test_folders_come_and_go(editor: Editor, tmp_path: Path) -> None:
     first, second = folders(tmp_path)
     editor.set_configuration({"mlxlint": {"enable": False}}, scope_uri=second.as_uri())

@@ -1,3 +1,5 @@
+import { homedir } from "node:os";
+import { basename, resolve } from "node:path";
 import { PVSC_EXTENSION_ID, PythonExtension } from "@vscode/python-extension";
 import { Disposable, extensions, workspace, type ConfigurationScope, type Uri, type WorkspaceFolder } from "vscode";
 
@@ -19,10 +21,15 @@ export async function onDidChangeInterpreter(changed: () => void): Promise<Dispo
   return python?.environments.onDidChangeActiveEnvironmentPath(changed) ?? new Disposable(() => {});
 }
 
-/** A path in the settings; undefined when it is not set. */
+/** A program in the settings: a name to be found on the path, or a whole path; undefined when it is not set. */
 export function setting(name: string, scope?: ConfigurationScope): string | undefined {
-  const path = workspace.getConfiguration("mlxlint", scope).get<string>(name)?.trim();
-  return path ? path.replaceAll("${workspaceFolder}", folderOf(scope)?.uri.fsPath ?? "") : undefined;
+  const given = workspace.getConfiguration("mlxlint", scope).get<string>(name)?.trim();
+  if (!given) {
+    return undefined;
+  }
+  const folder = folderOf(scope)?.uri.fsPath ?? homedir();
+  const path = given.replaceAll("${workspaceFolder}", folder).replace(/^~(?=[\\/])/, homedir());
+  return basename(path) === path ? path : resolve(folder, path);
 }
 
 function folderOf(scope?: ConfigurationScope): WorkspaceFolder | undefined {

@@ -60,6 +60,7 @@ function prepare() {
   mkdirSync(folder);
   mkdirSync(join(scratch, "data", "User"), { recursive: true });
   writeFileSync(join(folder, "port.py"), PORT);
+  writeFileSync(join(folder, "unopened.py"), "import mlx.core as mx\n\nmx.metal.clear_cache()\n");
   writeFileSync(join(folder, "port.ipynb"), JSON.stringify(NOTEBOOK));
   writeFileSync(join(scratch, "data", "User", "settings.json"), JSON.stringify(QUIET));
   const python = join(scratch, "python.vsix");
@@ -233,11 +234,30 @@ async function inANotebook(window) {
   assert.equal(source()[0], CELLS[0]);
 }
 
+async function inTheWorkspace(window) {
+  await window.run("mlxlint: Check the Workspace");
+  await window.until("findings in a file that is not open", async () => (await window.findings()).length === 3);
+}
+
+async function verified(window) {
+  await window.open("port.py");
+  await window.goTo("5:15");
+  await window.choose("Verify boolean-mask-read");
+  await window.until("the evidence of a run", async () =>
+    (await window.texts(".notification-toast")).some((toast) => toast.includes("boolean-mask-read: confirmed on")),
+  );
+  await window.picture("verified");
+}
+
+async function settings(window) {
+  const ignoring = { ...QUIET, "mlxlint.ignore": ["boolean-mask-read"] };
+  writeFileSync(join(scratch, "data", "User", "settings.json"), JSON.stringify(ignoring));
+  await window.until("settings hold at once", async () => (await window.findings()).length === 0);
+}
+
 async function restarted(window) {
   await window.run("mlxlint: Restart the Server");
-  await window.until("findings after a restart", async () =>
-    (await window.findings()).length > 0 && window.runs(),
-  );
+  await window.until("findings after a restart", async () => (await window.findings()).length > 0 && window.runs());
 }
 
 prepare();
@@ -251,7 +271,10 @@ try {
   const window = new Window(page);
   await inAFile(window);
   await inANotebook(window);
+  await inTheWorkspace(window);
+  await verified(window);
   await restarted(window);
+  await settings(window);
 } finally {
   await browser.close();
   server.kill();
