@@ -53,6 +53,7 @@ def names(text: str, mlx: str | None = None) -> set[str]:
         ("mx.float16\ny, _ = optim.clip_grad_norm({}, 1.0)", "0.32.2", "0.32.4", "differing-formula"),
         ("nn.Conv2d(3, 8, 3)\ny = optim.Adafactor(1e-3, relative_step=False)", "0.31.2", "0.32.0", "differing-formula"),
         ("y = optim.SGD(0.1, weight_decay=0.1)", "0.32.2", "0.32.4", "differing-formula"),
+        ('nn.Linear(2, 2).load_weights(mx.load("w.npz"))', "0.27.1", "0.28.0", "load-weights-argument"),
     ],
 )
 def test_hazard_of_older_releases(line: str, last: str, since: str, name: str) -> None:
@@ -74,6 +75,12 @@ def test_arguments_that_a_release_does_not_take(line: str, last: str, name: str)
     assert name not in names(line)
 
 
+def test_zeros_are_written_over_safetensors_in_reach_of_an_older_release() -> None:
+    text = 'model = nn.Linear(2, 2)\nmodel.load_weights("w.safetensors")\nmodel.save_weights("w.safetensors")'
+    assert "saved-over-loaded-file" in names(text, ">=0.31.2")
+    assert "saved-over-loaded-file" not in names(text)
+
+
 def test_a_negative_power_hangs_older_releases() -> None:
     def messages(mlx: str | None) -> list[str]:
         found = Analysis(list(rules().values()), target_mlx=mlx).lint(Source("example.py", HEAD + "y = i**-1"))
@@ -93,6 +100,7 @@ def test_a_negative_power_hangs_older_releases() -> None:
         ("unknown-option", {"last": "0.32.0"}),
         ("error-after-try", {"last": "0.32.0"}),
         ("differing-formula", {"function": "older"}),
+        ("load-weights-argument", {"kind": "a dict"}),
     ],
 )
 def test_reproductions_say_that_it_is_an_older_release(name: str, parameters: dict[str, str]) -> None:

@@ -5,14 +5,27 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import UNKNOWN, Instance, Sequence, members
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
+from mlxlint.model.values import UNKNOWN, Dict, Instance, Sequence, members
+from mlxlint.rule import (
+    Applicability,
+    Evidence,
+    Fixable,
+    Kind,
+    NodeFix,
+    Replace,
+    Rule,
+    Severity,
+    Skipped,
+    raises,
+    shown,
+)
 
 from ._paths import assigned
 
 _PATHS = frozenset({"pathlib.Path", "pathlib.PosixPath", "pathlib.PurePath"})
 _DERIVING = frozenset({"with_suffix", "with_name", "joinpath", "resolve", "absolute", "expanduser"})
 _LAZY = frozenset({"builtins.map", "builtins.zip", "builtins.filter"})
+_NO_DICT = "0.27.1"
 
 
 class LoadWeightsArgument(Rule):
@@ -20,7 +33,7 @@ class LoadWeightsArgument(Rule):
 
     ## What it does
     Finds `load_weights` and `save_weights` of an MLX module with a `pathlib.Path`, and `load_weights` with a generator,
-    `map` or `zip`.
+    `map` or `zip`; with a dict, too, where the project is to run on MLX 0.27.1 or older.
 
     ## PyTorch and MLX
     `torch.load` takes paths of any kind. A module's `load_weights` takes the name of a file as a string, or a list of
@@ -70,20 +83,26 @@ class LoadWeightsArgument(Rule):
             wrapper, what = "str", "a `Path`"
         elif function == "load_weights" and _is_lazy(given, context):
             wrapper, what = "list", "no list"
+        elif function == "load_weights" and context.target_mlx.reaches(_NO_DICT) and _is_dict(given, context):
+            wrapper, what = "list", f"a dict, which no release up to {_NO_DICT} takes"
         else:
             return
-        text = context.text(given)
+        text = context.text(given) + (".items()" if what.startswith("a dict") else "")
         bare = text[1:-1] if isinstance(given, cst.GeneratorExp) and text.startswith("(") else text
         fix = NodeFix(f"Wrap it in `{wrapper}`", [Replace(given, f"{wrapper}({bare})")], Applicability.SAFE)
         context.report(
             self, node, because=[given], fix=fix, function=function, given=context.brief(given), what=what,
-            pairs=" or a list of pairs" if function == "load_weights" else "", repro={"kind": what},
+            pairs=" or a list of pairs" if function == "load_weights" else "",
+            repro={"kind": "a dict" if what.startswith("a dict") else what},
         )  # fmt: skip
 
     @staticmethod
-    def repro(kind: Literal["a `Path`", "no list"] = "a `Path`") -> Evidence:
+    def repro(kind: Literal["a `Path`", "no list", "a dict"] = "a `Path`") -> Evidence:
         import tempfile
         from pathlib import Path
+
+        if kind == "a dict":
+            raise Skipped(f"seen on releases up to {_NO_DICT}")
 
         import mlx.core as mx
         import mlx.nn as nn
@@ -113,6 +132,10 @@ def _is_path(node: cst.BaseExpression | None, context: Context) -> bool:
     if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in _DERIVING:
         return _is_path(node.func.value, context)
     return isinstance(node, cst.Name) and _is_path(assigned(node, context), context)
+
+
+def _is_dict(node: cst.BaseExpression, context: Context) -> bool:
+    return isinstance(context.value(node), Dict)
 
 
 def _is_lazy(node: cst.BaseExpression, context: Context) -> bool:

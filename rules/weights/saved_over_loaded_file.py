@@ -10,15 +10,17 @@ from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs, raises
 from ._paths import suffix
 
 _SAVERS = frozenset({"mlx.core.savez", "mlx.core.savez_compressed"})
+_ZEROS = "0.31.2"  # the last release that writes zeros over a `.safetensors` file
 _EVALUATING = frozenset({"mlx.core.eval", "mlx.core.array.item", "mlx.core.array.tolist", "mlx.core.synchronize"})
 
 
 class SavedOverLoadedFile(Rule):
-    """An npz file is saved over while the arrays loaded from it are not read yet
+    """A file is saved over while the arrays loaded from it are not read yet
 
     ## What it does
     Finds `mx.savez`, and `save_weights` to an `.npz` file, with the path that `mx.load` or `load_weights` was given
-    earlier in the same function, with no `mx.eval` between.
+    earlier in the same function, with no `mx.eval` between; and `.safetensors` files, where the project is to run on
+    MLX 0.31.2 or older, which writes zeros there.
 
     ## PyTorch and MLX
     `torch.load` and `np.load(…)["name"]` read the file. `mx.load` is lazy: the arrays are read when they are first
@@ -50,14 +52,16 @@ class SavedOverLoadedFile(Rule):
     code = "MLX912"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    calls = frozenset({"save_weights", *(name.rpartition(".")[2] for name in _SAVERS)})
+    calls = frozenset({"save_weights", "save_safetensors", *(name.rpartition(".")[2] for name in _SAVERS)})
     message = "`{path}` was loaded lazily above and is overwritten before its arrays were evaluated"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node) or ""
         path = node.args[0].value if node.args and not node.args[0].star else None
         if callee not in _SAVERS:
-            if not _is_module_method(callee, "save_weights") or suffix(path, context) != ".npz":
+            is_saver = callee == "mlx.core.save_safetensors" or _is_module_method(callee, "save_weights")
+            kinds = (".npz", ".safetensors") if context.target_mlx.reaches(_ZEROS) else (".npz",)
+            if not is_saver or suffix(path, context) not in kinds:
                 return
         if not isinstance(
             path, (cst.SimpleString, cst.ConcatenatedString, cst.Name, cst.Attribute, cst.FormattedString)
