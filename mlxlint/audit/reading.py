@@ -44,6 +44,10 @@ from mlxlint.source import Source
 
 _CONTAINERS = frozenset({"mlx.nn.ModuleList", "mlx.nn.ModuleDict", "mlx.nn.ParameterList", "mlx.nn.ParameterDict"})
 _PARAMETERS = frozenset({"mlx.nn.Parameter", "mlx.nn.Buffer"})
+MOST_FOLLOWED = 300  # files of a package that is followed throughout; a larger one is a framework
+
+
+_EMPTY = SequenceValue("list", ())
 
 
 def _read(value: Value) -> Value:
@@ -70,7 +74,7 @@ def _as_array(value: Value, name: str, node: cst.CSTNode | None) -> Value:
 
 
 class TorchProject(Project):
-    """A module that is written for PyTorch, and those that it imports itself: further on lies a whole framework."""
+    """A module that is written for PyTorch, and those behind its imports; of a framework what it imports itself."""
 
     def __init__(self, roots: Sequence[Path] = (), finder: Finder | None = None) -> None:
         super().__init__(roots, finder or Finder([str(root) for root in roots], names_torch), _TorchInterpreter)
@@ -80,8 +84,8 @@ class TorchProject(Project):
         self.read = module
         self.interpreter.analyse(module)
 
-    def load(self, path: Path, importer: ModuleCode | None = None) -> ModuleCode | None:
-        return super().load(path, importer) if importer is self.read else None
+    def follows(self, path: Path, source: Source, importer: ModuleCode) -> bool:
+        return importer is self.read or self.finder.extent(str(path)) <= MOST_FOLLOWED
 
     def module_value(self, name: str, importer: ModuleCode, node: cst.CSTNode) -> Value:
         return _read(super().module_value(name, importer, node))
@@ -128,8 +132,8 @@ class _TorchInterpreter(Interpreter):
 
     def call(self, function: Value, args: Arguments, node: cst.CSTNode | None = None) -> Value:
         name = function.name if isinstance(function, Name) else ""
-        if name in _CONTAINERS and args.positional:
-            return args.positional[0]
+        if name in _CONTAINERS:
+            return args.positional[0] if args.positional else Dict() if name.endswith("Dict") else _EMPTY
         if name in _PARAMETERS and args.positional:
             return Array(parameter=True, confidence=LIKELY, op=name, node=node)
         if isinstance(function, Name) and name.endswith(".register_buffer"):

@@ -68,6 +68,7 @@ class Finder:
             "importers": self._importers,
             "package": self._package,
             "port": self._port,
+            "extent": _extent,
         }
 
     # Questions
@@ -98,6 +99,11 @@ class Finder:
         """What the files around a module show of PyTorch's behaviour being meant in it."""
         sign = self._ask(("port", path), path)
         return None if sign is None else Sign(*sign)
+
+    def extent(self, path: str) -> int:
+        """How many files the package of a module has, or its folder where it is in none."""
+        files: int = self._ask(("extent", *_package_of(path)), None)
+        return files
 
     def forget(self) -> None:
         """Let go of the texts; they are read again when asked for."""
@@ -302,6 +308,10 @@ def _python_files(root: str, deep: bool) -> list[str]:
         if not deep:
             folders.clear()
     return sorted(found, key=lambda path: path.split(os.sep))[:MAX_PACKAGE]
+
+
+def _extent(root: str, top: str) -> int:
+    return len(_python_files(root, root != top))
 
 
 def _listing(folder: str) -> list[str]:

@@ -87,16 +87,19 @@ class Project:
         """The module of a file, its top level executed.
 
         Returns:
-            None when it cannot be read or parsed, or when neither it nor its ``importer`` names MLX: code that far from
-            MLX is not followed, or one import could pull in a whole framework.
+            None when it cannot be read or parsed, or is not to be followed.
         """
         source = self.finder.source(str(path), str(importer.path) if importer is not None else None)
-        concerns = self.finder.concerns
-        if source is None or not (concerns(source.text) or importer is None or concerns(importer.text)):
+        if source is None or not (importer is None or self.follows(path, source, importer)):
             return None
         if importer is None or (path in self._modules and not importer.lasting):
             return self._load_anew(path, source)
         return self._load_lasting(path, source)
+
+    def follows(self, path: Path, source: Source, importer: ModuleCode) -> bool:
+        """Whether an import is followed: not that far from MLX that neither of the two names it, or one import could
+        pull in a whole framework."""
+        return self.finder.concerns(source.text) or self.finder.concerns(importer.text)
 
     def _load_anew(self, path: Path, source: Source) -> ModuleCode | None:
         if self._modules.get(path) is None:
