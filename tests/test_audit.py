@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlxlint.audit import reading
 from mlxlint.audit.auditor import survey
 from mlxlint.audit.command import audit_command
 from mlxlint.audit.spelling import MODULES, in_mlx, in_torch
@@ -161,6 +163,14 @@ def test_worker_processes_find_the_same(tmp_path: Path) -> None:
         ("torch.nn.Conv2d", Way.DIFFERENT),
         ("torch.nn.functional.pad", Way.DIFFERENT),
         ("torch.optim.lr_scheduler.CosineAnnealingLR", Way.DIFFERENT),  # as its module
+        ("torch.nn.Module.zero_grad", Way.DIFFERENT),
+        ("torch.nn.Module.append", Way.DIFFERENT),
+        ("torch.cuda.empty_cache", Way.RENAMED),
+        ("torch.cuda.is_available", Way.SAME),
+        ("torch.cuda.amp.autocast", Way.DIFFERENT),
+        ("torch.jit.is_scripting", Way.DIFFERENT),
+        ("torch.distributed.get_rank", Way.RENAMED),
+        ("torch.distributed.all_reduce", Way.DIFFERENT),
         ("torch.nn.CTCLoss", Way.MISSING),
         ("torch.optim.LBFGS", Way.MISSING),
         ("torch.utils.data.DataLoader", Way.MISSING),
@@ -209,6 +219,11 @@ def test_there_is_a_way_back_from_every_module() -> None:
             "import torch\ndef f(y):\n    if isinstance(y, torch.Tensor):\n        y.numel()",
             ["torch.Tensor", "torch.Tensor.numel"],
         ),
+        (
+            "from torch import nn\nlayers = nn.Sequential()\nlayers.append(nn.ReLU())\nlayers.zero_grad()",
+            ["torch.nn.Sequential", "torch.nn.Module.append", "torch.nn.ReLU", "torch.nn.Module.zero_grad"],
+        ),
+        ("import torch\ntorch.cuda.synchronize()", ["torch.cuda.synchronize"]),
         ("import torch", []),
         ("import torch, mlx.core as mx\nmx.ones(2).reshape(1, 2)", []),
         ("import numpy as np  # not torch\nnp.ones(2).reshape(1, 2)", []),
@@ -217,6 +232,52 @@ def test_there_is_a_way_back_from_every_module() -> None:
 )
 def test_what_is_a_use(tmp_path: Path, code: str, expected: list[str]) -> None:
     assert names(audit_of(tmp_path, code)) == expected
+
+
+CHAIN = {
+    "net/__init__.py": "from net.blocks import Block\n",
+    "net/blocks/__init__.py": "from .block import Block\n",
+    "net/blocks/block.py": "import torch\nfrom ..core import Core\n\nclass Block(Core):\n    pass\n",
+    "net/core/__init__.py": "from .base import Base as Core\n",  # names no PyTorch, as those above
+    "net/core/base.py": (
+        "import torch\nfrom torch import nn\n\nclass Base(nn.Module):\n"
+        "    def features(self):\n        return torch.ones(2)\n"
+    ),
+    "train.py": (
+        "import torch\nfrom net import Block\n\nblock = Block()\nblock.state_dict()\nblock.features().view(-1)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(300, ["torch.nn.Module.state_dict", "torch.Tensor.view"]), (2, [])]
+)
+def test_imports_are_followed_but_through_no_framework(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, expected: list[str]
+) -> None:
+    monkeypatch.setattr(reading, "MOST_FOLLOWED", most)
+    for name, text in CHAIN.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert names(audit(tmp_path / "train.py")) == expected
+
+
+def test_modules_in_an_empty_list_are_listed_later(tmp_path: Path) -> None:
+    code = """\
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self):
+                self.layers = nn.ModuleList()
+                self.layers.append(nn.ReLU())
+
+            def forward(self, x):
+                for layer in self.layers:
+                    x = layer(x)
+                return x.view(-1)
+    """
+    expected = ["torch.nn.Module", "torch.nn.ModuleList", "torch.nn.ReLU", "torch.Tensor.view"]
+    assert names(audit_of(tmp_path, textwrap.dedent(code))) == expected
 
 
 def test_hazards_come_from_what_the_code_does(tmp_path: Path) -> None:

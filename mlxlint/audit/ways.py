@@ -15,7 +15,10 @@ from mlxlint.rules.api.torch_name import FUNCTIONAL, SECTIONS
 
 SCHEDULER = "torch.optim.lr_scheduler.LRScheduler"
 TENSOR, MODULE, OPTIMIZER = OF_OBJECTS = ("torch.Tensor", "torch.nn.Module", "torch.optim.Optimizer")
-_SECTIONS = {**SECTIONS, FUNCTIONAL: "functional", TENSOR: "tensor", MODULE: "module", OPTIMIZER: "optimizer"}
+_SECTIONS = {
+    **SECTIONS, FUNCTIONAL: "functional", TENSOR: "tensor", MODULE: "module", OPTIMIZER: "optimizer",
+    "torch.cuda": "cuda", "torch.distributed": "distributed",
+}  # fmt: skip
 _CLASSES = {TENSOR: "mlx.core.array", MODULE: "mlx.nn.Module", OPTIMIZER: "mlx.optimizers.Optimizer"}
 NOTHING = "MLX has nothing of the kind"
 _LACKING = ("MLX has no", "MLX does not have")  # how the tables begin when there is nothing of the kind

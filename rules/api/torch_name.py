@@ -11,7 +11,7 @@ from mlxlint.rules.api._guards import is_guarded
 
 SECTIONS = {
     "mlx.core": "core", "mlx.core.random": "random", "mlx.nn": "nn", "mlx.nn.utils": "nn_utils", "mlx.nn.init": "init",
-    "mlx.optimizers": "optim",
+    "mlx.optimizers": "optim", "mlx.core.cuda": "cuda", "mlx.core.distributed": "distributed",
 }  # fmt: skip
 FUNCTIONAL = "mlx.nn.functional"
 
