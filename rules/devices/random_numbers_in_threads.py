@@ -16,6 +16,7 @@ _DRAWING = frozenset(
     ).split()
 )
 _SEED = "mlx.core.random.seed"
+_LOOPS = (cst.For, cst.While, cst.ListComp, cst.GeneratorExp, cst.SetComp, cst.DictComp)
 
 
 class RandomNumbersInThreads(Rule):
@@ -71,13 +72,10 @@ class RandomNumbersInThreads(Rule):
     message = "`{call}` draws without a key in another thread: every new thread draws the same numbers"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        work = work_of(node, context)
-        function = context.value(work) if work is not None else None
-        if not isinstance(function, Function):
-            return
-        draw = _draw(function.code, context)
-        if draw is not None:
-            context.report(self, node, confidence=Confidence.LIKELY, call=draw)
+        drawing = context.shared(_drawing, context.tree)
+        is_alone = context.callee(node) == "threading.Thread" and len(drawing) == 1
+        if node in drawing and not (is_alone and context.enclosing(node, *_LOOPS) is None):
+            context.report(self, node, confidence=Confidence.LIKELY, call=drawing[node])
 
     @staticmethod
     def repro(size: int = 4) -> Evidence:
@@ -103,6 +101,17 @@ class RandomNumbersInThreads(Rule):
             shown(same[0] == same[1], f"two threads draw {same[0][0]:.4f} and {same[1][0]:.4f}"),
             shown(different[0] != different[1], f"with keys {different[0][0]:.4f} and {different[1][0]:.4f}"),
         )
+
+
+def _drawing(tree: cst.CSTNode, context: Context) -> dict[cst.Call, str]:
+    """The calls of a file that hand work to other threads which draws, with how it draws."""
+    found = {}
+    for call in context.module.calls:
+        function = context.value(work_of(call, context))
+        draw = _draw(function.code, context) if isinstance(function, Function) else None
+        if draw is not None:
+            found[call] = draw
+    return found
 
 
 def _draw(code: FunctionCode, context: Context) -> str | None:

@@ -87,4 +87,7 @@ def _makes_own_model(tree: cst.CSTNode, context: Context) -> bool:
 def _is_model(called: Value) -> bool:
     if isinstance(called, Class):
         return called.code.is_mlx_module
-    return isinstance(called, Name) and called.name.startswith("mlx.nn.") and called.name[7:8].isupper()
+    if not isinstance(called, Name) or not called.name.startswith("mlx.nn."):
+        return False
+    layer = called.name.removeprefix("mlx.nn.")
+    return layer[:1].isupper() and "." not in layer  # no method of a model that is given

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import libcst as cst
@@ -20,7 +21,7 @@ class Default:
     mlx: str
     torch: str
     effect: str
-    in_ports: bool = False  # elsewhere the layer is not one of PyTorch's under the same name
+    in_ports: bool = False  # a note, and in ports alone: most models have a layer of their own under that name
 
 
 _ENCODER = "normalise before each block; PyTorch normalises after it"
@@ -41,7 +42,7 @@ class DifferingDefault(Rule):
     ## What it does
     Finds layers of `mlx.nn` that are made without an argument for which MLX has another default than the PyTorch layer
     of that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere; an
-    `nn.RMSNorm` is reported in ports alone.
+    `nn.RMSNorm` is a note in ports alone, since most models state an epsilon of their own.
 
     ## PyTorch and MLX
     `nn.MultiHeadAttention` has no biases unless `bias=True` is given; PyTorch's has. The transformer layers normalise
@@ -89,7 +90,8 @@ class DifferingDefault(Rule):
             if (default.in_ports and context.port is None) or context.arguments(node).starred:
                 continue
             if context.argument(node, default.position, default.name) is None:
-                context.report_default(
+                report = partial(context.report, severity=Severity.INFO) if default.in_ports else context.report_default
+                report(
                     self, node, layer=layer, argument=default.name, mlx=default.mlx,
                     torch=default.torch, effect=default.effect, fix=_stated(node, default, context),
                     repro={"layer": "TransformerEncoderLayer" if layer.startswith("Transformer") else layer},

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.code import ClassCode
-from mlxlint.model.values import Instance
+from mlxlint.model.values import Function, Instance
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from ._modules import Store, constructs_module, owns_parameters, stored_on_self
@@ -102,4 +105,22 @@ def _is_given_layers(call: cst.Call, context: Context) -> bool:
 
 
 def _holds_layers(code: ClassCode) -> bool:
-    return any(owns_parameters(value) for own in code.ancestry()[0] for value in own.attributes.values())
+    """Whether a class makes layers when it is constructed: others are given, and held elsewhere, or loaded later."""
+    classes = code.ancestry()[0]
+    made = {name for own in classes for name in _made(own)}
+    return any(owns_parameters(value) for own in classes for name, value in own.attributes.items() if name in made)
+
+
+def _made(code: ClassCode) -> Iterator[str]:
+    """The attributes for which a class's constructor calls another class."""
+    constructor = code.body.get("__init__")
+    for node in tree.walk(constructor.code.node.body) if isinstance(constructor, Function) else ():
+        if isinstance(node, (cst.Assign, cst.AnnAssign)) and node.value is not None and _calls_class(node.value):
+            targets = [t.target for t in node.targets] if isinstance(node, cst.Assign) else [node.target]
+            yield from (target.attr.value for target in targets if isinstance(target, cst.Attribute))
+
+
+def _calls_class(node: cst.BaseExpression) -> bool:
+    """Whether an expression calls something that is named as classes are."""
+    names = (tree.dotted(part.func) for part in tree.walk(node) if isinstance(part, cst.Call))
+    return any(name is not None and name.rpartition(".")[2][:1].isupper() for name in names)

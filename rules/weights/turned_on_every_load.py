@@ -86,6 +86,8 @@ class TurnedOnEveryLoad(Rule):
         assigned = [part for part in tree.walk(loop.body) if isinstance(part, cst.Assign)]
         if any(bare(part.targets[0].target, context) == key for part in assigned):
             return  # under another name: it is not found under that one a second time
+        if any(_is_store_by_name(part.targets[0].target, key) for part in assigned):
+            return  # the same, with a name of its own
         stores = [part for part in assigned if _is_store(part.targets[0].target, key, context)]
         stored = any(bare(part.value, context) == weight for part in stores)
         for node in assigned:
@@ -136,6 +138,12 @@ def _pair(target: cst.BaseAssignTargetExpression, context: Context) -> tuple[str
 
 def _is_store(target: cst.BaseExpression, key: str, context: Context) -> bool:
     return isinstance(target, cst.Subscript) and bare(target.slice[0], context) == key
+
+
+def _is_store_by_name(target: cst.BaseExpression, key: str) -> bool:
+    """Whether something is stored under a name other than the key."""
+    index = target.slice[0].slice if isinstance(target, cst.Subscript) else None
+    return isinstance(index, cst.Index) and isinstance(index.value, cst.Name) and index.value.value != key
 
 
 def _is_turn_of(node: cst.BaseExpression, weight: str, context: Context) -> bool:
