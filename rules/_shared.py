@@ -7,17 +7,12 @@ import sys
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.rule import Insert, NodeEdit, Replace, Severity
+from mlxlint.rule import Insert, NodeEdit, Replace
 
 
 def is_port(context: Context) -> bool:
     """Whether something shows that a file is a port from PyTorch."""
     return context.port is not None
-
-
-def default_severity(context: Context) -> Severity:
-    """How to report another default than PyTorch's: a warning in a port, else a mere note."""
-    return Severity.WARNING if is_port(context) else Severity.INFO
 
 
 def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:

@@ -18,7 +18,6 @@ from mlxlint.rule import (
     differs,
 )
 from mlxlint.rules._operations import Operation, is_repeatable, operand, operation
-from mlxlint.rules._shared import default_severity
 
 MEDIAN = frozenset({"median"})
 
@@ -70,9 +69,8 @@ class AveragedMedian(Rule):
             return
         size = array.shape[0] if array.shape is not None and len(array.shape) == 1 else None
         if not (isinstance(size, int) and size % 2):
-            severity = default_severity(context)
-            context.report(
-                self, node, because=[found.subject], severity=severity, confidence=Confidence.LIKELY,
+            context.report_default(
+                self, node, because=[found.subject], confidence=Confidence.LIKELY,
                 fix=_lower(node, found, array.rank, context),
             )  # fmt: skip
 

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._shared import default_severity, with_keyword
+from mlxlint.rules._shared import with_keyword
 
 ROWS = frozenset(
     {
@@ -73,9 +73,9 @@ class MeshgridIndexing(Rule):
         arguments = context.arguments(node)
         if arguments.starred or "indexing" in arguments.keywords or len(arguments.positional) < 2:
             return
-        severity = Severity.WARNING if _rows_first(node, context) else default_severity(context)
         fix = NodeFix("Put rows first", [with_keyword(node, 'indexing="ij"', context)], Applicability.UNSAFE)
-        context.report(self, node, severity=severity, confidence=Confidence.LIKELY, fix=fix)
+        report = context.report if _rows_first(node, context) else context.report_default
+        report(self, node, confidence=Confidence.LIKELY, fix=fix)
 
     @staticmethod
     def repro() -> Evidence:

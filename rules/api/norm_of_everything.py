@@ -5,7 +5,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import is_same, operation, produced_by
-from mlxlint.rules._shared import default_severity, with_keyword
+from mlxlint.rules._shared import with_keyword
 
 NORM = frozenset({"linalg.norm"})
 OFTEN_VECTORS = frozenset({"__getitem__", "matmul", "mean", "sum"})  # of unknown rank, it may well be a vector
@@ -62,8 +62,8 @@ class NormOfEverything(Rule):
             return
         given = found.argument(1, "axis", "dim") or found.argument(0, "ord")
         if given is None and is_same(found.subject, node.left, context):
-            context.report(
-                self, node, because=[node.left], severity=default_severity(context), confidence=Confidence.LIKELY,
+            context.report_default(
+                self, node, because=[node.left], confidence=Confidence.LIKELY,
                 norm=context.brief(call), array=context.brief(node.left), fix=_by_row(call, context),
             )  # fmt: skip
 

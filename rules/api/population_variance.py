@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Const
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import Operation, operation
-from mlxlint.rules._shared import default_severity, is_port, with_keyword
+from mlxlint.rules._shared import is_port, with_keyword
 
 ESTIMATES = frozenset({"std", "var"})
 
@@ -64,10 +66,10 @@ class PopulationVariance(Rule):
         normalises = _normalises(node, found, context)
         if normalises and found.name == "var" and not is_port(context):
             return
-        severity = Severity.INFO if normalises else default_severity(context)
+        report = partial(context.report, severity=Severity.INFO) if normalises else context.report_default
         fix = NodeFix("Divide by N - 1", [with_keyword(node, "ddof=1", context)], Applicability.UNSAFE)
-        context.report(
-            self, node, because=[found.subject], severity=severity, confidence=Confidence.LIKELY, name=found.name,
+        report(
+            self, node, because=[found.subject], confidence=Confidence.LIKELY, name=found.name,
             fix=fix, repro={"name": found.name},
         )  # fmt: skip
 

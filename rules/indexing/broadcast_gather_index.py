@@ -7,7 +7,6 @@ from mlxlint.model import shapes
 from mlxlint.model.values import Array, Const
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import Operation, operation
-from mlxlint.rules._shared import default_severity
 
 GATHER = frozenset({"take_along_axis"})
 
@@ -60,9 +59,7 @@ class BroadcastGatherIndex(Rule):
         longer = _broadcast(found, array, at, context)
         if longer is not None:
             axis, size = longer
-            context.report(
-                self, node, because=[found.subject, index], severity=default_severity(context), axis=axis, size=size
-            )
+            context.report_default(self, node, because=[found.subject, index], axis=axis, size=size)
 
     @staticmethod
     def repro() -> Evidence:

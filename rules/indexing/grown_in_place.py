@@ -5,7 +5,6 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.values import Shape
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules._shared import default_severity
 
 
 class GrownInPlace(Rule):
@@ -52,8 +51,8 @@ class GrownInPlace(Rule):
             return
         after = _grown(target.shape or (), added.shape)
         if after is not None:
-            context.report(
-                self, node, because=[node.target, node.value], severity=default_severity(context),
+            context.report_default(
+                self, node, because=[node.target, node.value],
                 array=context.brief(node.target), before=_text(target.shape or ()), after=_text(after),
             )  # fmt: skip
 

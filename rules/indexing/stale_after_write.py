@@ -5,7 +5,6 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
-from mlxlint.rules._shared import default_severity
 from mlxlint.rules.indexing._copies import copied_from
 from mlxlint.rules.indexing._later import bindings_above, read_below, rebound_between, written
 
@@ -72,9 +71,9 @@ class StaleAfterWrite(Rule):
             if source is None or dotted(source) != name or derived.value == name:
                 continue
             if not rebound_between(binding, node, name, context) and read_below(node, derived.value, context):
-                context.report(
+                context.report_default(
                     self, node, because=[(f"`{context.brief(binding)}` is a copy", binding)],
-                    confidence=Confidence.LIKELY, severity=default_severity(context), derived=derived.value,
+                    confidence=Confidence.LIKELY, derived=derived.value,
                     source=name,
                 )  # fmt: skip
 
