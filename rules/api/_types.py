@@ -14,7 +14,7 @@ from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.foreign import NDARRAY, TENSOR
-from mlxlint.model.values import Array, Const, Dict, Foreign, Scalar, Sequence, Value, members, scalar_type
+from mlxlint.model.values import UNKNOWN, Array, Const, Dict, Foreign, Scalar, Sequence, Value, members, scalar_type
 
 _NUMBERS = frozenset({"bool", "int", "float", "complex"})
 _TYPES: Mapping[str, frozenset[str]] = {  # by a part of an annotation; tried on MLX, kind by kind
@@ -114,9 +114,24 @@ def _bound(given: ArgumentNodes, signature: api.Signature) -> list[tuple[api.Par
 def _mismatches(bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context: Context) -> Iterator[Mismatch]:
     for parameter, arg in bound:
         accepted = accepted_kinds(callee, parameter)
-        kind = None if accepted is None else kind_of(context.value(arg.value))
-        if accepted is not None and kind is not None and kind not in accepted:
-            yield Mismatch(arg.value, parameter, accepted, kind)
+        if accepted is None:
+            continue
+        for node in (arg.value, *_sizes(arg.value, accepted)):
+            kind = kind_of(context.value(node)) or ("float" if _is_quotient(node, context) else None)
+            if kind is not None and kind not in accepted and (node is arg.value or kind == "float"):
+                yield Mismatch(node, parameter, accepted, kind)
+
+
+def _sizes(node: cst.BaseExpression, accepted: frozenset[str]) -> list[cst.BaseExpression]:
+    """The sizes in a shape that is written out."""
+    is_shape = accepted >= {"int", "list", "tuple"} and isinstance(node, (cst.Tuple, cst.List))
+    return [element.value for element in node.elements] if is_shape else []  # type: ignore[union-attr]
+
+
+def _is_quotient(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether something is a quotient of what is not known: no division with `/` gives a whole number."""
+    divides = isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide)
+    return divides and context.value(node) is UNKNOWN
 
 
 @cache

@@ -6,7 +6,8 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import explain
-from mlxlint.rule import Evidence, Kind, Observation, Rule, Severity, raises, shown
+from mlxlint.model.values import UNKNOWN
+from mlxlint.rule import Confidence, Evidence, Kind, Observation, Rule, Severity, raises, shown
 from mlxlint.rules.api import _types
 from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api._signatures import entry_of
@@ -69,7 +70,8 @@ class ArgumentType(Rule):
         if entry is None or wrong is None or is_guarded(node, "", context):
             return
         context.report(
-            self, wrong.node, because=[wrong.node], callee=explain.short(entry.name), parameter=wrong.parameter.name,
+            self, wrong.node, because=[wrong.node],
+            confidence=Confidence.LIKELY if context.value(wrong.node) is UNKNOWN else None, callee=explain.short(entry.name), parameter=wrong.parameter.name,
             wanted=_types.described(wrong.accepted), given=_types.NOUNS[wrong.kind], argument=context.brief(wrong.node),
             repro={"name": entry.name, "parameter": wrong.parameter.name, "kind": wrong.kind},
         )  # fmt: skip

@@ -5,8 +5,10 @@ import re
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.values import Name
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, shown
 
+from ..training._gradients import TRANSFORMS
 from ..training._step import is_gradient_call, is_update
 from ._measure import seconds
 
@@ -128,9 +130,14 @@ def _is_step(function: cst.FunctionDef, context: Context) -> bool:
     calls = [part for part in parts if isinstance(part, cst.Call)]
     if function.decorators or any(isinstance(part, _NOT_PURE) for part in parts):
         return False
-    if any(_name(call) in _LOOKING for call in calls):
-        return False
+    if any(_name(call) in _LOOKING or _transforms(call, context) for call in calls):
+        return False  # a value is looked at, or it is made for a single step
     return any(is_gradient_call(context.called(call)) for call in calls) and _updates(calls, context) == 1
+
+
+def _transforms(call: cst.Call, context: Context) -> bool:
+    called = context.called(call)
+    return isinstance(called, Name) and called.name in TRANSFORMS
 
 
 def _updates(calls: list[cst.Call], context: Context) -> int:

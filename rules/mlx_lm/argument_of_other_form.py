@@ -14,6 +14,7 @@ from ._tiny import tiny
 
 _LOADER = "mlx_lm.models.cache.load_prompt_cache"
 _SAVERS = {"mlx_lm.models.cache.save_prompt_cache": 2, "mlx.core.save_safetensors": 2}
+_OF_PATHS = frozenset({"mlx_lm.utils.load_model", "mlx_lm.utils.load_config"})
 _FOURTH = {BATCHED: "`prompt_caches`", GENERATE: "`verbose`"}
 
 
@@ -22,8 +23,8 @@ class ArgumentOfOtherForm(Rule):
 
     ## What it does
     Finds a token limit as the fourth argument of `generate` or `batch_generate`, a limit of 0 tokens, a dtype object
-    for `convert`, a string for `load_model`, a name without `.safetensors` for `load_prompt_cache`, and metadata that
-    are no strings for `save_prompt_cache` and `mx.save_safetensors`.
+    for `convert`, a string for `load_model` or `load_config`, a name without `.safetensors` for `load_prompt_cache`,
+    and metadata that are no strings for `save_prompt_cache` and `mx.save_safetensors`.
 
     ## PyTorch and MLX
     The fourth argument of `generate` is `verbose`, that of `batch_generate` `prompt_caches`. `convert` compares
@@ -63,6 +64,7 @@ class ArgumentOfOtherForm(Rule):
             "generate",
             "batch_generate",
             "convert",
+            "load_config",
             "load_model",
             "load_prompt_cache",
             "save_prompt_cache",
@@ -89,10 +91,10 @@ class ArgumentOfOtherForm(Rule):
             if place is not None and dtype is not None:
                 problem = f'`dtype` is compared with strings: it is `"{dtype}"`'
                 fix = NodeFix(f'Use `"{dtype}"`', [Replace(place, f'"{dtype}"')])
-        elif callee == "mlx_lm.utils.load_model":
+        elif callee in _OF_PATHS:
             place = context.argument(node, 0, "model_path")
             if place is not None and string(context.value(place)):
-                problem = "`load_model` takes a `pathlib.Path`, and this is a string"
+                problem = f"`{callee.rpartition('.')[2]}` takes a `pathlib.Path`, and this is a string"
         elif callee == _LOADER:
             place = context.argument(node, 0, "file_name")
             name = constant(context.value(place), str)
@@ -132,10 +134,11 @@ class ArgumentOfOtherForm(Rule):
             hazard = raises(lambda: load_prompt_cache("prompt"))
             count = len(load_prompt_cache("prompt.safetensors"))
             return Evidence(hazard, shown(count == 2, f"prompt.safetensors holds {count} caches"))
-        if function == "mlx_lm.utils.load_model":
-            from mlx_lm.utils import load_model
+        if function in _OF_PATHS:
+            from mlx_lm import utils
 
-            return Evidence(raises(lambda: load_model("nowhere"), TypeError), shown(True, "a Path is read"))
+            load = getattr(utils, function.rpartition(".")[2])
+            return Evidence(raises(lambda: load("nowhere"), TypeError), shown(True, "a Path is read"))
         hazard = raises(lambda: mlx_lm.batch_generate(model, tokenizer, [[3, 4]], 2))
         texts = mlx_lm.batch_generate(model, tokenizer, [[3, 4]], max_tokens=2).texts
         return Evidence(hazard, shown(len(texts) == 1, f"max_tokens=2: {texts}"))

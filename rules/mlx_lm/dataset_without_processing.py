@@ -6,6 +6,8 @@ from mlxlint.context import Context
 from mlxlint.model.values import Dict, Scalar, Sequence, Value, members, string
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
+from ..kernels._flow import last_bound
+
 _TRAIN = "mlx_lm.tuner.train", "mlx_lm.tuner.trainer.train"
 
 
@@ -57,7 +59,7 @@ class DatasetWithoutProcessing(Rule):
             return
         for index, name in ((2, "train_dataset"), (3, "val_dataset")):
             given = context.argument(node, index, name)
-            what = None if given is None else _unprocessed(context.value(given))
+            what = None if given is None else _unprocessed(context.value(given)) or _encoded(given, context)
             if given is not None and what is not None:
                 context.report(self, given, because=[given], what=what)
 
@@ -88,3 +90,11 @@ def _unprocessed(dataset: Value) -> str | None:
 
 def _is_integer(value: Value) -> bool:
     return isinstance(value, Scalar) and value.type == "int"
+
+
+def _encoded(node: cst.BaseExpression, context: Context) -> str | None:
+    """What a list of encoded texts holds: `[tokenizer.encode(text) for text in texts]`."""
+    made = last_bound(node, context) if isinstance(node, cst.Name) else node
+    element = made.elt if isinstance(made, cst.ListComp) else None
+    method = element.func if isinstance(element, cst.Call) else None
+    return "bare token ids" if isinstance(method, cst.Attribute) and method.attr.value == "encode" else None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import libcst as cst
 
@@ -59,12 +60,16 @@ class LoraSettings(Rule):
     code = "MLX714"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    calls = frozenset({"linear_to_lora_layers"})
+    calls = frozenset({"linear_to_lora_layers", "dict"})
     message = "{problem}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        settings = context.argument(node, 2, "config")
         callee = context.callee(node) or ""
+        if callee == "builtins.dict" and "mlx_lm" in context.frameworks:
+            keywords = context.arguments(node).keywords
+            self._check_scale({name: arg.value for name, arg in keywords.items()}, context)
+            return
+        settings = context.argument(node, 2, "config")
         value = context.value(settings)
         if settings is None or not callee.startswith("mlx_lm.tuner.") or not isinstance(value, Dict):
             return
@@ -88,6 +93,9 @@ class LoraSettings(Rule):
             for element in node.elements
             if isinstance(element, cst.DictElement)
         }
+        self._check_scale(given, context)
+
+    def _check_scale(self, given: Mapping[str | None, cst.BaseExpression], context: Context) -> None:
         scale = given.get("scale") if "rank" in given else None
         name = None if scale is None else _last_part(scale, context)
         if scale is not None and name is not None and _ALPHA.search(name):
