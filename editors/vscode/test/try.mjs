@@ -250,8 +250,8 @@ async function verified(window) {
 }
 
 async function settings(window) {
-  const ignoring = { ...QUIET, "mlxlint.ignore": ["boolean-mask-read"] };
-  writeFileSync(join(scratch, "data", "User", "settings.json"), JSON.stringify(ignoring));
+  mkdirSync(join(folder, ".vscode"));
+  writeFileSync(join(folder, ".vscode", "settings.json"), JSON.stringify({ "mlxlint.ignore": ["boolean-mask-read"] }));
   await window.until("settings hold at once", async () => (await window.findings()).length === 0);
 }
 
