@@ -25,7 +25,8 @@ class InterleavedRepeat(Rule):
 
     ## What it does
     Finds `mx.repeat` without an axis on an array of several axes. On other arrays, and in a file that speaks of
-    PyTorch along an axis that is longer than one, it is noted as information: repeating each element may be meant.
+    PyTorch along an axis that is longer than one, it is noted as information: repeating each element may be meant, and
+    is taken to be so in a function that tiles as well.
 
     ## PyTorch and MLX
     `Tensor.repeat` tiles: `[1, 2]` becomes `[1, 2, 1, 2]`. `mx.repeat` repeats each element, as `repeat_interleave`
@@ -80,6 +81,8 @@ class InterleavedRepeat(Rule):
         if axis is None:
             effect = "without an axis repeats each element and flattens"
             severity = Severity.WARNING if rank is not None and rank > 1 else Severity.INFO
+            if (rank is None and not is_port(context)) or (severity is Severity.INFO and _tiles_too(node, context)):
+                return
         elif array is None or array.shape is None or not is_port(context):
             return
         else:
@@ -103,6 +106,13 @@ class InterleavedRepeat(Rule):
         x = mx.array([0, 1, 2])
         expected = [0, 1, 2, 0, 1, 2]
         return Evidence(differs(mx.repeat(x, 2), expected), agrees(mx.tile(x, 2), expected))
+
+
+def _tiles_too(node: cst.Call, context: Context) -> bool:
+    """Whether the function around a call tiles as well: whoever wrote it knows both."""
+    function = context.enclosing(node, cst.FunctionDef)
+    calls = () if function is None else context.nodes(function, cst.Call)
+    return any(context.callee(call) == "mlx.core.tile" for call in calls)
 
 
 def _fix(node: cst.Call, context: Context) -> NodeFix | None:

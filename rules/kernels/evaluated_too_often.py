@@ -121,7 +121,7 @@ def _communicates(call: cst.Call, context: Context) -> bool:
 
 
 def _is_conditional(node: cst.CSTNode, context: Context) -> bool:
-    """Whether a call is made in some passes only, or with a stream or a clock around."""
+    """Whether a call is made in some passes only, or for a piece of the input, or with a stream, a clock or a reader of values around."""
     return any(True for _ in _conditions(node, context))
 
 
@@ -129,8 +129,14 @@ def _conditions(node: cst.CSTNode, context: Context) -> Iterator[cst.CSTNode]:
     for ancestor in context.ancestors(node):
         if isinstance(ancestor, _SCOPES):
             names = {n.value for n in walk(ancestor) if isinstance(n, cst.Name)}
-            if names & {"time", "perf_counter", "get_peak_memory", "get_active_memory"}:
+            if names & {"time", "perf_counter", "get_peak_memory", "get_active_memory", "tolist", "item"}:
                 yield ancestor
             return
-        if isinstance(ancestor, (cst.If, cst.With, cst.Try)):
+        if isinstance(ancestor, (cst.If, cst.With, cst.Try)) or _takes_pieces(ancestor):
             yield ancestor
+
+
+def _takes_pieces(node: cst.CSTNode) -> bool:
+    """Whether a loop goes over an array piece by piece, to hold one piece's activations at a time."""
+    over = node.iter if isinstance(node, cst.For) else None
+    return isinstance(over, cst.Call) and getattr(over.func, "value", None) == "range" and len(over.args) == 3

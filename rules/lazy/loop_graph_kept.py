@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.values import as_array
 from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind, NodeFix, Rule, Severity, shown
 
 from ..training._step import Body, is_forward, is_short, loop_body, loop_names
 from ._graph import graph_size
+
+_MANY = re.compile(r"shape|size|step|iter|epoch|token|len")  # in names of numbers that may be large
 
 
 class LoopGraphKept(Rule):
@@ -18,8 +22,8 @@ class LoopGraphKept(Rule):
     ## What it does
     Finds loops that call one model again and again, feed an array from pass to pass or add to one, and evaluate
     nothing: decoding, sampling, sliding windows, sums of losses over a data set. Loops in a layer's forward pass,
-    loops over a model's layers and loops without an update of a model are told apart. It is a note: the caller may
-    have few passes.
+    loops over a model's layers, loops that count to a number of the model's own (`config.num_codebooks`), and results
+    collected of things that are there already are told apart. It is a note: the caller may have few passes.
 
     ## PyTorch and MLX
     PyTorch computes in each pass. MLX records all passes into one graph, which holds every pass's activations until
@@ -76,6 +80,7 @@ class LoopGraphKept(Rule):
         if (
             not carried
             or is_short(loop, context)
+            or _is_of_fixed_length(loop)
             or is_forward(loop, context)
             or body.yields
             or body.updates
@@ -87,6 +92,7 @@ class LoopGraphKept(Rule):
             (statement, path, source)
             for statement, path, source in carried
             if context.enclosing(statement, cst.For, cst.While) is loop
+            and not _gathers(statement, loop)
             and as_array(context.value(source)) is not None
             and body.depends_on_module(source, names)
         ]
@@ -113,6 +119,21 @@ class LoopGraphKept(Rule):
             shown(kept > passes, f"after {passes} passes: a graph of {kept} edges"),
             shown(evaluated < 3, f"{evaluated} edges"),
         )
+
+
+def _is_of_fixed_length(loop: cst.For | cst.While) -> bool:
+    """Whether a loop counts to an attribute such as `config.num_codebooks`, a number of the model's parts."""
+    if not isinstance(loop, cst.For) or not isinstance(loop.iter, cst.Call) or tree.dotted(loop.iter.func) != "range":
+        return False
+    attributes = [part.attr.value for part in tree.walk(loop.iter) if isinstance(part, cst.Attribute)]
+    return bool(attributes) and not any(map(_MANY.search, attributes))
+
+
+def _gathers(statement: cst.CSTNode, loop: cst.For | cst.While) -> bool:
+    """Whether a loop over things that are there already appends a result for each, which does not enter the next."""
+    over = loop.iter if isinstance(loop, cst.For) else None
+    is_given = over is not None and not (isinstance(over, cst.Call) and tree.dotted(over.func) == "range")
+    return is_given and isinstance(statement, cst.Call)
 
 
 def _fix(
