@@ -121,7 +121,7 @@ def _communicates(call: cst.Call, context: Context) -> bool:
 
 
 def _is_conditional(node: cst.CSTNode, context: Context) -> bool:
-    """Whether a call is made in some passes only, or for a piece of the input, or with a stream, a clock or a reader of values around."""
+    """Whether a call is made in some passes only, for a piece of the input, or with a stream, clock or read around."""
     return any(True for _ in _conditions(node, context))
 
 
