@@ -117,7 +117,8 @@ def _mismatches(bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context
         if accepted is None:
             continue
         for node in (arg.value, *_sizes(arg.value, accepted)):
-            kind = kind_of(context.value(node)) or ("float" if _is_quotient(node, context) else None)
+            quotient = "int" in accepted and _is_quotient(node, context)
+            kind = "float" if quotient else kind_of(context.value(node))
             if kind is not None and kind not in accepted and (node is arg.value or kind == "float"):
                 yield Mismatch(node, parameter, accepted, kind)
 

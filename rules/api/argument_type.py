@@ -70,9 +70,9 @@ class ArgumentType(Rule):
         if entry is None or wrong is None or is_guarded(node, "", context):
             return
         context.report(
-            self, wrong.node, because=[wrong.node],
-            confidence=Confidence.LIKELY if context.value(wrong.node) is UNKNOWN else None, callee=explain.short(entry.name), parameter=wrong.parameter.name,
+            self, wrong.node, because=[wrong.node], callee=explain.short(entry.name), parameter=wrong.parameter.name,
             wanted=_types.described(wrong.accepted), given=_types.NOUNS[wrong.kind], argument=context.brief(wrong.node),
+            confidence=Confidence.LIKELY if context.value(wrong.node) is UNKNOWN else None,
             repro={"name": entry.name, "parameter": wrong.parameter.name, "kind": wrong.kind},
         )  # fmt: skip
 
