@@ -60,7 +60,10 @@ def is_channels_first(array: Array, channels: int | None) -> str | None:
 
 def _is_of_colours(shape: Shape) -> bool:
     """Whether a shape is that of grey or coloured squares, channels first: (8, 3, 224, 224)."""
-    return len(shape) == 4 and shape[1] in (1, 3) and isinstance(shape[2], int) and shape[2] == shape[3] > 4
+    if len(shape) != 4:
+        return False
+    _, channels, height, width = shape
+    return channels in (1, 3) and isinstance(height, int) and height == width and height > 4
 
 
 _TO_FRONT: dict[str, tuple[tuple[int, ...], ...]] = {

@@ -90,7 +90,7 @@ class ChannelSliceOfOtherAxis(Rule):
 
 def _bounds(target: cst.Subscript) -> list[tuple[int, cst.Name]]:
     """The names that bound slices, each with the axis it cuts counted from the front."""
-    found = []
+    found: list[tuple[int, cst.Name]] = []
     for axis, element in enumerate(target.slice):
         part = element.slice
         if isinstance(part, cst.Index) and isinstance(part.value, (cst.Ellipsis, cst.Name)):

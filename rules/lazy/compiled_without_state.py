@@ -1,15 +1,21 @@
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted
+from mlxlint.model.values import LIKELY
 from mlxlint.rule import Evidence, Kind, Severity, agrees, differs, raises, shown
 
 from ..training._step import is_update, paths
+from ..weights._torch import holds_layer
 from ._compile import Compiled, CompiledRule, called_in
+
+_BATCH_NORM = re.compile(r"mlx\.nn\.BatchNorm$")
+_EVALUATION = re.compile(r"\.eval\(\)|\.train\((?:mode=)?False")
 
 
 class CompiledWithoutState(CompiledRule):
@@ -17,7 +23,8 @@ class CompiledWithoutState(CompiledRule):
 
     ## What it does
     Finds functions compiled without `inputs` or `outputs` that call `optimizer.update`, themselves or through
-    functions they call, or with those of the model alone; and state that is given as `outputs` and not as `inputs`.
+    functions they call, or with those of the model alone; state that is given as `outputs` and not as `inputs`; and
+    functions compiled without `outputs` that call a model with `nn.BatchNorm`, in files that set no evaluation mode.
 
     ## PyTorch and MLX
     `torch.compile` follows what a step does to the model. `mx.compile` sees arguments and results only: what a
@@ -84,6 +91,14 @@ class CompiledWithoutState(CompiledRule):
             context.report(
                 self, compiled.node, template=template, function=compiled.code.name, repro={"case": "outputs"}
             )
+        elif "outputs" in missing and _normalises_batches(compiled, context):
+            template = (
+                "`{function}` is compiled and normalises batches: the running statistics are placeholders after it"
+            )
+            context.report(
+                self, compiled.node, template=template, severity=Severity.WARNING, confidence=LIKELY,
+                function=compiled.code.name, repro={"case": "statistics"},
+            )  # fmt: skip
         elif not missing:
             self._check_optimizers(compiled, updates, context)
 
@@ -103,9 +118,9 @@ class CompiledWithoutState(CompiledRule):
             return
 
     @staticmethod
-    def repro(case: Literal["model", "optimizer", "outputs"] = "model") -> Evidence:
+    def repro(case: Literal["model", "optimizer", "outputs", "statistics"] = "model") -> Evidence:
         if case != "model":
-            return _steps_of_adam() if case == "optimizer" else _running_mean()
+            return {"optimizer": _steps_of_adam, "outputs": _running_mean, "statistics": _placeholders}[case]()
         import mlx.core as mx
         import mlx.nn as nn
         import mlx.optimizers as optim
@@ -140,7 +155,9 @@ def _captured(compiled: Compiled, option: str, context: Context) -> list[cst.Bas
         bound = [binding.value for binding in bindings if dotted(binding.targets[0].target) == made.value]
         made = bound[0] if len(bound) == 1 else made
     elements = [e.value for e in made.elements] if isinstance(made, (cst.List, cst.Tuple)) else [made]
-    found = [element for element in elements if isinstance(element, cst.Attribute) and dotted(element) is not None]
+    found: list[cst.BaseExpression] = [
+        element for element in elements if isinstance(element, cst.Attribute) and dotted(element) is not None
+    ]
     return found if len(found) == len(elements) else None
 
 
@@ -148,6 +165,27 @@ def _holds_state(compiled: Compiled, context: Context) -> bool:
     """Whether what is written back is the state of a model or an optimizer."""
     captured = _captured(compiled, "outputs", context) or ()
     return any(isinstance(each, cst.Attribute) and each.attr.value == "state" for each in captured)
+
+
+def _normalises_batches(compiled: Compiled, context: Context) -> bool:
+    """Whether a function calls a model with batch normalisation, and nothing in the file ends the training mode."""
+    if _EVALUATION.search(context.module.text):
+        return False
+    return any(holds_layer(called, _BATCH_NORM) for _, called in called_in(compiled, context))
+
+
+def _placeholders() -> Evidence:
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    def mean(**captured: Any) -> mx.array:
+        norm = nn.BatchNorm(1, momentum=0.5)
+        compiled = mx.compile(lambda x: norm(x), **dict.fromkeys(captured, norm.state))
+        mx.eval(compiled(mx.full((2, 1), 2.0)))
+        return norm.running_mean + 0
+
+    kept = mean(inputs="", outputs="").item()
+    return Evidence(raises(mean, RuntimeError, text="primitive"), shown(kept == 1.0, f"captured, the mean is {kept}"))
 
 
 def _steps_of_adam() -> Evidence:
