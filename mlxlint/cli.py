@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import gc
 import os
 import signal
 import sys
@@ -90,6 +91,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # shows also what the locale has no letters for
+    gc.disable()  # for syntax trees, millions of objects that it would go through in vain, and there is little else
     try:
         code = cli.main(prog_name="mlxlint", standalone_mode=False)
     except click.ClickException as error:

@@ -144,13 +144,13 @@ class FunctionCode:
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
-        """All names in it, those of attributes too."""
-        return frozenset(node.value for node in walk(self.node) if type(node) is cst.Name)
+        """All names in its body, those of attributes too."""
+        return frozenset(node.value for node in walk(self.node.body) if type(node) is cst.Name)
 
     @property
     def called_by(self) -> str:
-        """The name by which it is called: of a method that is called without one, its class's."""
-        return self.owner.name if self.owner is not None and self.name.startswith("__") else self.name
+        """The name by which it is called: an initialiser by its class's."""
+        return self.owner.name if self.owner is not None and self.name == "__init__" else self.name
 
     @cached_property
     def rebound(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 
 import click
@@ -15,4 +16,5 @@ def server_command(stdio: bool) -> None:
         raise click.ClickException('the language server needs more packages: pip install "mlxlint[lsp]"')
     from mlxlint.server.features import serve
 
+    gc.enable()  # unlike other commands, this one runs for long
     serve()
