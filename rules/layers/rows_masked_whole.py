@@ -48,7 +48,7 @@ class RowsMaskedWhole(Rule):
     - [scaled_dot_product_attention](https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.core.fast.scaled_dot_product_attention.html)
     """
 
-    code = "MLX392"
+    code = "MLX397"
     kind = Kind.SILENT
     severity = Severity.WARNING
     calls = frozenset({"where"})
