@@ -19,7 +19,7 @@ class PopulationVariance(Rule):
     ## What it does
     Finds `std` and `var` without `ddof`. It is a warning in a file that speaks of PyTorch and information
     elsewhere. Where it serves to normalise, it is information there, and a variance is left alone elsewhere: the
-    layers that normalise divide by N in both libraries.
+    layers that normalise divide by N in both libraries. One that is only printed is left alone, too.
 
     ## PyTorch and MLX
     PyTorch divides by N - 1 by default (the sample estimate), MLX by N (`ddof=0`, as NumPy). Of a single element,
@@ -61,6 +61,7 @@ class PopulationVariance(Rule):
             or found.starred
             or found.argument(2, "ddof", "correction", "unbiased") is not None
             or context.array(found.subject) is None
+            or _is_shown(node, context)
         ):
             return
         normalises = _normalises(node, found, context)
@@ -80,6 +81,18 @@ class PopulationVariance(Rule):
         x = mx.array([1.0, 2.0, 4.0])
         expected = {"std": 1.5275252, "var": 2.3333333}[name]
         return Evidence(differs(getattr(mx, name)(x), expected), agrees(getattr(mx, name)(x, ddof=1), expected))
+
+
+def _is_shown(node: cst.Call, context: Context) -> bool:
+    """Whether the estimate gets a name that stands in formatted strings alone: it is there to be looked at."""
+    statement = context.enclosing(node, cst.Assign)
+    target = statement.targets[0].target if statement is not None and len(statement.targets) == 1 else None
+    function = context.enclosing_function(node)
+    if not isinstance(target, cst.Name) or function is None:
+        return False
+    names = (n for n in context.walk(function.node.body) if isinstance(n, cst.Name) and n.value == target.value)
+    uses = [name for name in names if name is not target]
+    return bool(uses) and all(context.enclosing(use, cst.FormattedString) is not None for use in uses)
 
 
 def _normalises(node: cst.Call, found: Operation, context: Context) -> bool:
