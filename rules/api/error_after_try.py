@@ -25,7 +25,8 @@ class ErrorAfterTry(Rule):
 
     ## What it does
     Finds `try` blocks with `mx.linalg.inv`, `solve`, `svd` and the like in them, a handler for their failure, and
-    nothing that evaluates the result; and with `mx.linalg.cholesky`, which never fails.
+    nothing that evaluates the result; and with `mx.linalg.cholesky`, which never fails. Where the project is to run on
+    MLX 0.32.0 or older, evaluating in the `try` does not help, and is found as well: the process ends.
 
     ## PyTorch and MLX
     PyTorch raises `LinAlgError` at the call. MLX is lazy: a singular matrix raises `RuntimeError` where the result is

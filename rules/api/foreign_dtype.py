@@ -23,7 +23,7 @@ class ForeignDtype(Rule):
     Finds `bool`, `float`, `int`, `"float32"`, `np.float32` or `torch.float32` where MLX takes a dtype.
 
     ## PyTorch and MLX
-    PyTorch and NumPy take Python's types for dtypes, NumPy names of them too. MLX takes its own dtypes only, anything
+    PyTorch and NumPy take Python's types for dtypes, NumPy names of them too. MLX takes its own dtypes only; anything
     else raises `TypeError`.
 
     ## Example

@@ -22,7 +22,8 @@ class UnknownOption(Rule):
 
     ## What it does
     Finds string arguments that are not among those that the signature of an MLX function or layer lists: the
-    `reduction` of a loss, the `mode` of `nn.Upsample`, ...
+    `reduction` of a loss, the `mode` of `nn.Upsample`, ... Where the project is to run on older releases, so are words
+    that these do not know yet: the `mode` "reflect" of `mx.pad`.
 
     ## PyTorch and MLX
     The vocabularies differ: a loss in MLX knows the reductions `"none"`, `"mean"` and `"sum"`, and no `"batchmean"`. An

@@ -22,7 +22,7 @@ class GroupOfOne(Rule):
 
     ## What it does
     Finds `mx.distributed.init()` without `strict=True` in files that speak of `torchrun` or of the variables that it
-    sets (`LOCAL_RANK`, `WORLD_SIZE`, `MASTER_ADDR`), where nothing looks at the size of the group.
+    sets (`LOCAL_RANK`, `WORLD_SIZE`, `MASTER_ADDR`), where nothing compares the size of the group.
 
     ## PyTorch and MLX
     `init_process_group` finds the other processes by the variables that `torchrun` sets, and raises without them. MLX

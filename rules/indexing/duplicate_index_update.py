@@ -28,7 +28,7 @@ class DuplicateIndexUpdate(Rule):
 
     ## What it does
     Finds `x[index] += v` and `x[index] = mx.maximum(x[index], v)` where `index` is an integer array that is not
-    known to be free of duplicates.
+    known to be free of duplicates, or is called by the plural (`labels`, `dst`) where nothing is known of it.
 
     ## PyTorch and MLX
     What PyTorch code does with `index_add_`, `scatter_add_`, `scatter_reduce_` or `bincount` needs every update to
