@@ -102,7 +102,7 @@ class ForwardMethod(Rule):
         if forward is None or not isinstance(forward.node, cst.FunctionDef):
             return
         base = next((n for n in outside if n.startswith("mlx.nn.") and n != "mlx.nn.Module"), None)
-        called_by_name = any(_explicit_calls(forward, context))
+        called_by_name = any(_explicit_calls(forward, context)) or _is_called_elsewhere(forward, context)
         context.report(
             self, forward.node.name, template=self.overridden if base else None, fix=_renamed(forward.node),
             confidence=Confidence.POSSIBLE if called_by_name else None,
@@ -128,6 +128,13 @@ class ForwardMethod(Rule):
 def _called_below(code: ClassCode, context: Context) -> bool:
     """Whether a subclass in the same file brings the ``__call__``."""
     return any(code in c.ancestry()[0] and "__call__" in c.body for c in context.module.classes.values())
+
+
+def _is_called_elsewhere(forward: FunctionCode, context: Context) -> bool:
+    """Whether calls have shown what the method is given, and none of them stands in this file."""
+    is_shown = forward.shown is not None and forward.shown.number > 0
+    here = (value for value in context.module.calls.values() if isinstance(value, Function))
+    return is_shown and all(value.code is not forward for value in here)
 
 
 def _explicit_calls(forward: FunctionCode, context: Context) -> Iterator[cst.Call]:
