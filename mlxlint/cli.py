@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import difflib
 import gc
+import io
 import os
 import signal
 import sys
@@ -88,6 +89,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The console script. Every failure is one line on stderr; no interrupt or closed pipe shows a traceback."""
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()  # closed, they are None
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # shows also what the locale has no letters for
@@ -110,7 +112,7 @@ def _end(code: int) -> NoReturn:
     """Ends without taking the trees apart, node by node, that the process is rid of at once."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # a closed pipe, or one that was never open
+        with suppress(OSError, ValueError):  # a closed pipe
             stream.flush()
     os._exit(code)
 
@@ -143,6 +145,8 @@ def emit(write: Callable[[TextIO], object]) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk
+        raise Failure(f"standard output: {error.strerror}") from None
 
 
 @contextmanager
@@ -173,7 +177,7 @@ def _verifying() -> Iterator[None]:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, type=click.Path())
+@click.argument("paths", nargs=-1, type=click.Path(readable=False))
 @click.option("--select", callback=_words, multiple=True, help="Rules to report: codes, prefixes, names, ALL.")
 @click.option("--ignore", callback=_words, multiple=True, help="Rules not to report.")
 @click.option("--extend-select", callback=_words, multiple=True, help="Rules to report beside the config's.")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from conftest import HAZARD, PORTED
 
 from mlxlint import cli as command_line
+from mlxlint import run
 from mlxlint.cli import cli
 from mlxlint.report import FORMATS
 from mlxlint.rule import Confidence, Rule, Severity, Verification
@@ -196,7 +198,7 @@ def test_a_failure_of_the_tool_is_exit_code_2(tree: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes differ")
 def test_a_closed_pipe_is_no_failure(tree: Path) -> None:
-    (tree / "bad.py").write_text(HAZARD + "kept = x[x > 0]\n" * 3000, encoding="utf-8")
+    (tree / "bad.py").write_text(HAZARD + "kept = x[x > 0]\n" * 1000, encoding="utf-8")
     command = [sys.executable, "-m", "mlxlint", "bad.py", *CONCISE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
@@ -205,6 +207,38 @@ def test_a_closed_pipe_is_no_failure(tree: Path) -> None:
         running.stdout.close()
         assert running.stderr.read() == ""
     assert running.returncode == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells differ")
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        (">&-", 1, ""),
+        (">&- 2>&-", 1, ""),
+        pytest.param(
+            "> /dev/full", 2, "mlxlint: error: standard output: No space left on device\n",
+            marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full"),
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("tree")
+def test_where_nothing_can_be_written(redirected: str, code: int, said: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -m mlxlint bad.py --no-cache {redirected}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+def test_a_path_that_cannot_be_read_costs_no_other(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(path: object, *arguments: Any) -> Any:
+        if str(path).endswith("good.py"):
+            raise PermissionError(13, "Permission denied")
+        return open(path, *arguments)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(run, "open", opened, raising=False)
+    result = lint("good.py", "bad.py", *CONCISE, "--no-cache")
+    assert (result.exit_code, result.stderr) == (2, "mlxlint: error: good.py: Permission denied\n")
+    assert result.stdout.startswith("bad.py:4:8: MLX101")
 
 
 # Startup

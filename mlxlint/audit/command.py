@@ -17,7 +17,7 @@ from mlxlint.files import collect
 
 
 @click.command("audit", short_help="What a port of PyTorch code to MLX will meet, before it is begun.")
-@click.argument("paths", nargs=-1, type=click.Path())
+@click.argument("paths", nargs=-1, type=click.Path(readable=False))
 @click.option("--output-format", type=click.Choice(list(report.FORMATS)), default="text", help="How [text].")
 @click.option("--output-file", type=click.Path(dir_okay=False), help="Write the report to a file.")
 @click.option("--all", "everything", is_flag=True, help="Text: every name, place and file, not the first few.")
