@@ -15,6 +15,7 @@ from pygls.uris import from_fs_path
 
 from mlxlint import __version__
 from mlxlint.checker import Task, finding_at_row
+from mlxlint.registry import BrokenRulePack
 from mlxlint.rule import Finding, Verification
 from mlxlint.run import Texts
 from mlxlint.server import diagnostics
@@ -64,6 +65,7 @@ class Server(LanguageServer):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._published: dict[str, set[str]] = {}  # of a document, the texts with diagnostics
         self._settings_published: set[str] = set()
+        self._told: set[str] = set()
 
     @property
     def encoding(self) -> str:
@@ -83,9 +85,17 @@ class Server(LanguageServer):
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, BrokenRulePack):
+            self._tell_once(str(error))
+        elif error is not None:
             text = "".join(traceback.format_exception(error))
             self.window_log_message(types.LogMessageParams(types.MessageType.Error, text))
+
+    def _tell_once(self, problem: str) -> None:
+        if problem not in self._told:
+            self._told.add(problem)
+            self.window_show_message(types.ShowMessageParams(types.MessageType.Error, f"mlxlint: {problem}"))
 
     # Settings
 
