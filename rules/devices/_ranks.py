@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.tree import walk
+from mlxlint.model.tree import dotted, walk
 
 from ..kernels._flow import last_bound
 
@@ -18,11 +18,21 @@ def is_rank(node: cst.BaseExpression, context: Context) -> bool:
     if not context.shared(_asks_for_ranks, context.tree):
         return False
     made = last_bound(node, context) if isinstance(node, cst.Name) else node
+    if isinstance(node, cst.Attribute):
+        made = _stored(node, context)
     return isinstance(made, cst.Call) and context.callee(made) == GROUP + ".rank"
 
 
 def _asks_for_ranks(module: cst.CSTNode, context: Context) -> bool:
     return any(context.callee(call) == GROUP + ".rank" for call in context.module.calls)
+
+
+def _stored(node: cst.Attribute, context: Context) -> cst.BaseExpression | None:
+    """What a class stores in an attribute of its objects; None when that is not one assignment."""
+    owner, path = context.enclosing_class(node), dotted(node)
+    assignments = (part for part in walk(owner.node) if isinstance(part, cst.Assign)) if owner is not None else ()
+    found = [part.value for part in assignments if dotted(part.targets[0].target) == path]
+    return found[0] if len(found) == 1 else None
 
 
 def for_one_rank(node: cst.CSTNode, context: Context) -> cst.If | None:

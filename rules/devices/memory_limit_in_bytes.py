@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import constant, scalar_type
+from mlxlint.model.values import UNKNOWN, constant, scalar_type
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 _NAMES = frozenset({"set_memory_limit", "set_cache_limit", "set_wired_limit"})
@@ -59,7 +59,7 @@ class MemoryLimitInBytes(Rule):
             return
         value = context.value(limit)
         size = constant(value, int)
-        if scalar_type(value) == "float":
+        if scalar_type(value) == "float" or (value is UNKNOWN and _is_share(limit, context)):
             fix = NodeFix("Round it", [Replace(limit, f"int({context.text(limit)})")])
             context.report(
                 self, limit, because=[limit], limit=context.brief(limit), function=name, fix=fix, repro={"name": name}
@@ -87,3 +87,11 @@ class MemoryLimitInBytes(Rule):
             return Evidence(hazard, shown(True, "int(8e9) is taken"))
         finally:
             set_limit(before)
+
+
+def _is_share(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether something that is not known is multiplied by a fraction, or divided: `total * 0.8`."""
+    if not isinstance(node, cst.BinaryOperation):
+        return False
+    kinds = {scalar_type(context.value(side)) for side in (node.left, node.right)}
+    return isinstance(node.operator, cst.Divide) or (isinstance(node.operator, cst.Multiply) and "float" in kinds)

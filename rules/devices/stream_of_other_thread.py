@@ -119,11 +119,13 @@ class StreamOfOtherThread(Rule):
 
 def _outer_stream(code: FunctionCode, context: Context) -> str | None:
     """The name of a stream that a function uses and that is made outside of it."""
-    outside = free_paths(code)
+    outside, method = free_paths(code), code.owner is not None
+    own = {dotted(target) for node in context.walk(code.node.body) for target in targets_of(node)}
     for node in context.walk(code.node.body):
         if isinstance(node, (cst.Name, cst.Attribute)):
             value, path = context.value(node), dotted(node)
-            if isinstance(value, Instance) and value.type == _STREAM and path in outside:
+            elsewhere = path in outside or (method and (path or "").startswith("self.") and path not in own)
+            if isinstance(value, Instance) and value.type == _STREAM and elsewhere:
                 return path
     return None
 

@@ -15,8 +15,8 @@ class QuantizedTwice(Rule):
     Finds a second `nn.quantize` of the same model in a function, where neither chooses layers.
 
     ## PyTorch and MLX
-    PyTorch's tools mostly refuse a model that is quantised. `nn.quantize` converts layers that can be: quantised ones cannot,
-    and stay as they are without a word, with the bits and the group size of the first call.
+    PyTorch's tools mostly refuse a model that is quantised. `nn.quantize` converts layers that can be: quantised ones
+    cannot, and stay as they are without a word, with the bits and the group size of the first call.
 
     ## Example
     ```python

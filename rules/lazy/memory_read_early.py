@@ -8,6 +8,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import Name
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
+from ..training._gradients import is_module
 from ..training._step import EVAL, Body, forced, holds_arrays
 from ._statements import blocks_before
 
@@ -90,7 +91,9 @@ class MemoryReadEarly(Rule):
 def _work(body: Body, context: Context) -> Iterator[cst.BaseExpression]:
     """The expressions in a statement that compute arrays."""
     for node in body.nodes:
-        if isinstance(node, (cst.Call, cst.BinaryOperation)) and holds_arrays(context.value(node)):
+        runs_model = isinstance(node, cst.Call) and is_module(context.called(node))
+        computes = isinstance(node, (cst.Call, cst.BinaryOperation)) and holds_arrays(context.value(node))
+        if isinstance(node, cst.BaseExpression) and (runs_model or computes):
             yield node
 
 
