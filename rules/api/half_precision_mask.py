@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.tree import walk
-from mlxlint.model.values import CERTAIN, LIKELY, constant
+from mlxlint.model.tree import dotted, walk
+from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 LARGEST = 65504.0  # of float16
+_MASK = re.compile(r"mask|pad|bias", re.IGNORECASE)
+_SETTINGS = re.compile(r"config|arg|cfg|setting|option|self|^cls$", re.IGNORECASE)
 NEVER = 1e6  # beyond this a constant stands for minus infinity
 
 
@@ -68,9 +72,9 @@ class HalfPrecisionMask(Rule):
             return
         if context.qualified(dtype) == "mlx.core.float16":
             self._report(node, node, value, "the dtype stated", CERTAIN, context)
-        elif (
-            _is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER) and not _is_picked(node, context)
-        ):
+        elif _is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER):
+            if _is_picked(node, context) and not _meets_another(node, context):
+                return
             self._report(node, node, value, f"a dtype that `{context.brief(dtype)}` may be", LIKELY, context)
 
     def _report(
@@ -105,6 +109,28 @@ def _is_picked(node: cst.Call, context: Context) -> bool:
     return isinstance(call, cst.Call) and context.callee(call) in ("mlx.core.triu", "mlx.core.tril", "mlx.core.where")
 
 
+def _meets_another(node: cst.Call, context: Context) -> bool:
+    """Whether the mask, under the name it is given, is added to another one: together they may hide whole rows."""
+    statement = context.enclosing(node, cst.Assign)
+    target = None if statement is None else statement.targets[0].target
+    function = context.enclosing_function(node)
+    if not isinstance(target, cst.Name) or function is None:
+        return False
+    for sum_ in context.nodes(function.node.body, cst.BinaryOperation):
+        if isinstance(sum_.operator, cst.Add):
+            names = [_root(side) for side in (sum_.left, sum_.right)]
+            if target.value in names and any(name != target.value and _MASK.search(name) for name in names):
+                return True
+    return False
+
+
+def _root(node: cst.BaseExpression) -> str:
+    """The name of what is added, new axes and the like apart."""
+    while isinstance(node, cst.Subscript):
+        node = node.value
+    return (dotted(node) or "").rpartition(".")[2]
+
+
 def _cast_like(node: cst.BaseExpression, context: Context) -> str | None:
     """The ``x.dtype`` to which something in an expression is cast."""
     for found in walk(node):
@@ -119,5 +145,8 @@ def _is_dtype_of_unknown(node: cst.BaseExpression, context: Context) -> bool:
     """Whether this is the dtype of an array whose dtype is not known: an activation."""
     if not isinstance(node, cst.Attribute) or node.attr.value != "dtype":
         return False
+    value = context.value(node.value)
+    if value is UNKNOWN:  # what hands its dtype to an operation of MLX's has one of MLX's
+        return not _SETTINGS.search(_root(node.value) or "config")
     array = context.array(node.value)
     return array is not None and array.dtype is None
