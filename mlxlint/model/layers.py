@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from mlxlint.model import foreign, shapes
+from mlxlint.model import dtypes, foreign, shapes
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.code import ClassCode
 from mlxlint.model.values import (
@@ -37,6 +37,7 @@ SAME_SHAPE = frozenset(
         SinusoidalPositionalEncoding
         """.split()
 )
+KEEPING_INTEGERS = frozenset({*POOLS, "ReLU", "ReLU2", "HardShrink", "Identity", "Step", "Upsample"})
 WEIGHTS = frozenset({"weight", "bias", "scales", "biases", "running_mean", "running_var", "Wx", "Wh", "b", "bhn"})
 LOSSES_PREFIX = "mlx.nn.losses."
 SCHEDULE = "mlx.optimizers.schedulers.schedule"  # what the functions that make schedules return
@@ -50,7 +51,7 @@ def call(instance: Instance, args: Arguments) -> Value | None:
     """The result of calling an instance of a ``mlx.nn`` layer; None for a layer of which nothing is known."""
     layer = instance.type.rpartition(".")[2]
     x = as_array(args.get(0, "x")) or Array(confidence=LIKELY)
-    dtype, confidence = x.dtype, x.confidence
+    dtype, confidence = x.dtype if layer in KEEPING_INTEGERS else dtypes.floating(x.dtype), x.confidence
     if layer in ("LSTM",):
         return Sequence("tuple", (Array(dtype, x.shape), Array(dtype, x.shape)))
     if layer in RECURRENT:

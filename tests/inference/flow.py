@@ -135,6 +135,8 @@ def use(batch: Batch):
     block.proj.weight  #: float32 array
     seq = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
     seq(mx.zeros((2, 3)))  #: float32 array (2, 4)
+    nn.LeakyReLU(0.2)(mx.arange(3))  #: float32 array (3,)
+    nn.ReLU()(mx.arange(3))  #: int32 array (3,)
     params = block.parameters()
     params  #: parameters
     loss_and_grad = nn.value_and_grad(block, lambda m, x: m(x).sum())
