@@ -58,8 +58,9 @@ class Uses(Machine):
             return Scalar("str", LIKELY)
         if method == "astype" and (dtype := ops.dtype_of(args.get(0, "dtype"))) is not None:
             return Array(dtype, op="mlx.core.array.astype", confidence=LIKELY, node=node)
-        gradients = args.get(1)
-        if method == "update" and isinstance(gradients, Tree) and gradients.kind == "gradients":
+        gradients = args.get(0 if method == "apply_gradients" else 1)
+        applies = method in ("update", "apply_gradients")
+        if applies and isinstance(gradients, Tree) and gradients.kind == "gradients":
             self._take(node.func.value, Instance("mlx.optimizers.Optimizer", confidence=LIKELY))  # type: ignore[attr-defined]
             self.frame.calls[node] = self.eval(node.func)
         return UNKNOWN

@@ -65,7 +65,7 @@ class IgnoredLabelsAsIndices(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = loss_name(node, context, "cross_entropy", "nll_loss")
-        if name is None or reduction(node, context) not in ("mean", "sum") or not _knows_ignored(context):
+        if name is None or not _is_reduced(node, context) or not _knows_ignored(context):
             return
         targets = context.argument(node, 1, "targets")
         if targets is None or (name == "cross_entropy" and context.argument(node, 2, "weights") is not None):
@@ -73,7 +73,7 @@ class IgnoredLabelsAsIndices(Rule):
         if _speaks_of_labels(targets, context) and not _is_guarded(targets, context):
             context.report(
                 self, node, because=[targets], confidence=LIKELY, targets=context.brief(targets), loss=name,
-                fix=leaving_out(node, "-100", None, context) if name == "cross_entropy" else None,
+                fix=leaving_out(node, "-100", None, context) if _may_be_left_out(name, node, context) else None,
             )  # fmt: skip
 
     @staticmethod
@@ -90,6 +90,25 @@ class IgnoredLabelsAsIndices(Rule):
             shown(abs(got - expected.item()) > 1e-3, f"a negative target is averaged in: {got:.4f}"),
             agrees((each * keep).sum() / keep.sum(), expected),
         )
+
+
+def _may_be_left_out(name: str, node: cst.Call, context: Context) -> bool:
+    return name == "cross_entropy" and reduction(node, context) != "none"
+
+
+def _is_reduced(node: cst.Call, context: Context) -> bool:
+    """Whether the losses of all targets are averaged or added up, by the loss or right after it."""
+    how, outside = reduction(node, context), context.parent(node)
+    if how in ("mean", "sum"):
+        return True
+    if isinstance(outside, cst.Arg):
+        outside = context.parent(outside)
+        return (
+            how == "none"
+            and isinstance(outside, cst.Call)
+            and context.callee(outside) in ("mlx.core.mean", "mlx.core.sum")
+        )
+    return how == "none" and isinstance(outside, cst.Attribute) and outside.attr.value in ("mean", "sum")
 
 
 def _knows_ignored(context: Context) -> bool:

@@ -5,7 +5,7 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import FunctionCode
-from mlxlint.model.values import Tree, members
+from mlxlint.model.values import UNKNOWN, Tree, members
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 from ._gradients import differentiated_argument
@@ -57,7 +57,7 @@ class GradientOfUnusedArgument(Rule):
             return
         transform, first = found
         code = context.function(transform)
-        if code is None or not code.positional or not all(_is_parameters(m) for m in members(context.value(first))):
+        if code is None or not code.positional or not _is_parameters(first, context):
             return
         bound = 1 if code.owner is not None and not code.is_static else 0
         parameter = code.positional[bound].name.value if bound < len(code.positional) else None
@@ -79,8 +79,12 @@ class GradientOfUnusedArgument(Rule):
         )
 
 
-def _is_parameters(value: object) -> bool:
-    return isinstance(value, Tree) and value.kind == "parameters"
+def _is_parameters(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an expression surely is the parameters of a model, known or not."""
+    value = context.value(node)
+    if value is UNKNOWN and isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        return node.func.attr.value == "trainable_parameters" and not node.args
+    return all(isinstance(member, Tree) and member.kind == "parameters" for member in members(value))
 
 
 def _mentions(code: FunctionCode, name: str) -> bool:
