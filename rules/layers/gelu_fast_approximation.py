@@ -29,7 +29,7 @@ class GeluFastApproximation(Rule):
 
     ## Use instead
     ```python
-    # Port of a PyTorch model.
+    # Port of a PyTorch model with the tanh approximation.
     import mlx.nn as nn
 
     act = nn.GELU(approx="precise")
