@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import Array
+from mlxlint.model.values import Array, Instance, Value
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from .._operations import operand
@@ -67,7 +67,7 @@ class HalfModelWidened(Rule):
         if given is None or dtype not in _HALF or context.argument(node, 1, "predicate") is not None:
             return
         model = tree.dotted(node.func.value) if isinstance(node.func, cst.Attribute) else None
-        if model is None or not is_module(context.receiver(node)):
+        if model is None or not is_module(context.receiver(node)) or _casts(context.receiver(node)):
             return
         for call, x in _calls_after(node, model, context):
             array = context.array(x)
@@ -87,6 +87,13 @@ class HalfModelWidened(Rule):
         model.set_dtype(mx.float16)
         wide, half = model(x).dtype, model(x.astype(mx.float16)).dtype
         return Evidence(shown(wide == mx.float32, f"the result is {wide}"), shown(half == mx.float16, f"cast: {half}"))
+
+
+def _casts(model: Value) -> bool:
+    """Whether a model of the project casts in its forward pass, which may be its input."""
+    forward = model.code.method("__call__") if isinstance(model, Instance) and model.code is not None else None
+    parts = () if forward is None else tree.walk(forward.node.body)
+    return any(isinstance(part, cst.Attribute) and part.attr.value == "astype" for part in parts)
 
 
 def _calls_after(node: cst.Call, model: str, context: Context) -> Iterator[tuple[cst.Call, cst.BaseExpression]]:
