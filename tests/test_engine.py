@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import libcst as cst
@@ -297,6 +299,38 @@ def test_what_a_function_is_given_elsewhere_is_known_where_it_stands(tmp_path: P
         },
     )
     assert len(found["helpers"]) == 1
+
+
+SHARED = {
+    "box": "class Box:\n    def __init__(self, it):\n        self.held = it\n    def get(me):\n        return me.held\n",
+    "fills": "import mlx.core as mx\nfrom box import Box\nx = Box(mx.zeros((3,)) > 0).held[0]\n",
+    "takes": "from box import Box\ndef first(box: Box):\n    return box.held[0], box.get()[0]\n",
+    "loop": "import knot\nimport mlx.core as mx\nmade = mx.zeros((3,)) > 0\ndef tied():\n    return knot.tie()\n",
+    "knot": "from loop import made\ndef tie():\n    return made\nx = made[0]\n",
+    "uses": "from knot import tie\nfrom loop import tied\nx = tie()[0]\ny = tied()[0]\n",
+}
+
+
+def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
+    def found(order: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+        ordered = {name: SHARED[name] for name in order}
+        return {name: [f.offsets for f in all_] for name, all_ in project(tmp_path, ordered).items()}
+
+    for name in SHARED:
+        project(tmp_path, {name: SHARED[name]})  # all are on disk before the first is linted
+    alone = {name: found([name])[name] for name in SHARED}
+    assert {name for name in SHARED if alone[name]} == {"fills", "knot", "uses"}
+    assert all(found(order) == alone for order in itertools.islice(itertools.permutations(SHARED), 0, None, 29))
+
+
+def test_of_those_that_import_a_module_only_what_calls_it_is_run(tmp_path: Path) -> None:
+    caller = (
+        "import mlx.core as mx\nfrom helpers import first\n"
+        "def outer(x):\n    return inner(x > 0)\ndef inner(y):\n    return first(y)\n"
+        "def beside():\n    return outer(mx.zeros((3,)))\ndef unrelated(x):\n    return x[0]\n"
+    )
+    found = project(tmp_path, {"helpers": "def first(x):\n    return x[0]\n", "main": caller})
+    assert [f.start.row for f in found["helpers"]] == [3]
 
 
 def test_other_packages_of_the_environment_are_not_read(tmp_path: Path) -> None:
