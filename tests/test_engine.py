@@ -302,7 +302,7 @@ def test_what_a_function_is_given_elsewhere_is_known_where_it_stands(tmp_path: P
 
 
 SHARED = {
-    "box": "class Box:\n    def __init__(self, it):\n        self.held = it\n    def get(me):\n        return me.held\n",
+    "box": "class Box:\n    def __init__(self, it):\n        self.held = it\n    def get(me):\n      return me.held\n",
     "fills": "import mlx.core as mx\nfrom box import Box\nx = Box(mx.zeros((3,)) > 0).held[0]\n",
     "takes": "from box import Box\ndef first(box: Box):\n    return box.held[0], box.get()[0]\n",
     "loop": "import knot\nimport mlx.core as mx\nmade = mx.zeros((3,)) > 0\ndef tied():\n    return knot.tie()\n",
