@@ -162,7 +162,10 @@ class Calls(Machine):
             bases = [n for n in instance.code.ancestry()[1] if n.startswith("mlx.nn.") and n != "mlx.nn.Module"]
             if not bases:
                 forward = instance.code.method("forward")
-                return self.call_function(forward, args.after(instance)) if forward is not None else UNKNOWN
+                if forward is None:
+                    return UNKNOWN
+                self.calls_of(forward).by_object = True
+                return self.call_function(forward, args.after(instance))
             instance = Instance(bases[0])
         if instance.type == "mlx.nn.Sequential":
             return self._call_sequential(instance, args)

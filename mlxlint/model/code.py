@@ -69,6 +69,7 @@ class SeenCalls:
     __slots__ = (
         "alternatives",
         "at_analysis",
+        "by_object",
         "number",
         "recorded",
         "returns",
@@ -83,6 +84,7 @@ class SeenCalls:
         self.seen: dict[str, Value] = {}  # parameter -> join of the arguments of the calls seen
         self.alternatives: dict[str, list[Value]] = {}  # parameter -> the different arguments seen, a few of them
         self.number = 0  # of calls that showed something new
+        self.by_object = False  # whether its object was called, which runs a module's `forward` in PyTorch
         self.at_analysis = -1  # their number when the function was read with what they had shown
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
         self.running = 0

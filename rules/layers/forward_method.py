@@ -131,8 +131,8 @@ def _called_below(code: ClassCode, context: Context) -> bool:
 
 
 def _is_called_elsewhere(forward: FunctionCode, context: Context) -> bool:
-    """Whether calls have shown what the method is given, and none of them stands in this file."""
-    is_shown = forward.shown is not None and forward.shown.number > 0
+    """Whether calls have shown what the method is given, of which none is one of its object or stands in this file."""
+    is_shown = forward.shown is not None and forward.shown.number > 0 and not forward.shown.by_object
     here = (value for value in context.module.calls.values() if isinstance(value, Function))
     return is_shown and all(value.code is not forward for value in here)
 
