@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -9,6 +11,8 @@ from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from .._operations import bare
 
+_SHIFT = re.compile(r"shift|tsm", re.IGNORECASE)
+_TURN = re.compile(r"transpose|moveaxis|swapaxes|[cC], *[hH], *[wW]\b")
 _SHAPERS = frozenset({"reshape", "zeros", "ones", "full", "broadcast_to", "unflatten"})
 
 
@@ -17,7 +21,8 @@ class ChannelSliceOfOtherAxis(Rule):
 
     ## What it does
     Finds `out[:, :, :part] = …` where `part` is a fraction of a size, and that size was read from the last axis of a
-    shape (`n, h, w, c = x.shape`; `part = c // 8`), but the slice is on another axis.
+    shape (`n, h, w, c = x.shape`; `part = c // 8`), but the slice is on another axis; and `out[:, 1:, :fold] = …` in
+    functions that are called a shift.
 
     ## PyTorch and MLX
     In (N, T, C, H, W), as PyTorch has it, `x[:, 1:, :part]` is a part of the channels, which a temporal shift moves. In
@@ -72,6 +77,20 @@ class ChannelSliceOfOtherAxis(Rule):
                     axis=axis,
                 )
                 return
+        self._check_shift(node, target, context)
+
+    def _check_shift(self, node: cst.Assign, target: cst.Subscript, context: Context) -> None:
+        """A temporal shift in PyTorch's order: ``out[:, :-1, :fold]`` in a function of that name."""
+        function = context.enclosing_function(node)
+        if function is None or not _SHIFT.search(function.name) or _TURN.search(context.text(function.node)):
+            return
+        array = context.array(target.value)
+        folds = [bound for axis, bound in _bounds(target) if axis == 2 and "fold" in bound.value]
+        first = target.slice[1].slice
+        is_moved = isinstance(first, cst.Slice) and (first.lower is not None or first.upper is not None)
+        if folds and is_moved and (array is None or array.layout != "channels_first"):
+            template = "`{bound}` cuts axis 2, the channels of PyTorch's (N, T, C, H, W): MLX's maps have them last"
+            context.report(self, node, template=template, confidence=LIKELY, bound=folds[0].value)
 
     @staticmethod
     def repro() -> Evidence:
