@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 
 # What MLX itself calls on every module, and what for.
@@ -71,6 +72,8 @@ class ModuleMethodOverridden(Rule):
         owner = None if code is None else code.owner
         if owner is None or not owner.is_mlx_module or _calls_inherited(node, name, context):
             return
+        if name == "__getitem__" and _finds_by_name(node, context):
+            return
         context.report(self, node.name, name=name, why=_CALLED[name], repro={"name": name})
 
     @staticmethod
@@ -105,3 +108,12 @@ def _calls_inherited(node: cst.FunctionDef, name: str, context: Context) -> bool
         and isinstance(part.value.func, cst.Name) and part.value.func.value == "super"
         for part in context.walk(node.body)
     )  # fmt: skip
+
+
+def _finds_by_name(node: cst.FunctionDef, context: Context) -> bool:
+    """Whether a method asks the module itself for an attribute, as the inherited one does."""
+    receiver = node.params.params[0].name.value if node.params.params else None
+    return any(
+        dotted(call.func) == "getattr" and call.args and dotted(call.args[0].value) == receiver
+        for call in context.nodes(node.body, cst.Call)
+    )
