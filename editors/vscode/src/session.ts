@@ -52,7 +52,8 @@ export class Session implements Disposable {
       this.fail(`mlxlint was not found: ${INSTALL} in the environment of this project.`);
       return;
     }
-    const run = { command: found.command, args: [...found.args], options: { env: { ...process.env, PYTHONSAFEPATH: "1" } } };
+    const env = { ...process.env, PYTHONSAFEPATH: "1" }; // no module of the workspace is taken for one of the server
+    const run = { command: found.command, args: [...found.args], options: { env } };
     const client = new LanguageClient("mlxlint", "mlxlint", run, this.options());
     client.onDidChangeState(({ newState }) => this.follow(newState, found));
     this.client = client;
@@ -117,7 +118,7 @@ function serverSettings(context: ExtensionContext): string[] {
 function middleware(names: readonly string[]): Middleware {
   return {
     workspace: {
-      didChangeConfiguration: (_sections, next) => next(undefined), // that there is a change: the server asks for what is set
+      didChangeConfiguration: (_sections, next) => next(undefined), // the server asks what is set
       configuration: ({ items }) =>
         Promise.all(items.map(({ scopeUri }) => settings(names, scopeUri ? Uri.parse(scopeUri) : undefined))),
     },
