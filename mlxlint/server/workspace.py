@@ -93,7 +93,10 @@ async def _begin(server: Server) -> str | None:
 
 
 def _tasks(server: Server) -> list[Task]:
-    """The files of all folders that can have to do with MLX; those in several folders once."""
+    """The files of all folders that can have to do with MLX; those in several folders once.
+
+    Notebooks are left out: what their cells are called only the client knows, and that when they are open.
+    """
     tasks: dict[str, Task] = {}
     for folder in server.folders:
         for file in _files(folder):
@@ -110,9 +113,10 @@ def _files(folder: Folder) -> list[File]:
     if folder.path is None or not folder.client.enable:
         return []
     try:
-        return collect([folder.path], folder.configuration()).files
+        found = collect([folder.path], folder.configuration()).files
     except ConfigError:
         return []
+    return [file for file in found if not file.path.endswith(SUFFIX)]
 
 
 def _batches(tasks: list[Task]) -> Iterator[list[Task]]:
@@ -139,7 +143,7 @@ async def _check(server: Server, batch: list[Task]) -> list[Outcome]:
 
 def _tell(server: Server, task: Task, findings: Sequence[Finding]) -> None:
     uri = from_fs_path(task.shown)
-    if uri is None or server.documents.get(uri) is not None or task.shown.endswith(SUFFIX):
+    if uri is None or server.documents.get(uri) is not None:
         return
     try:
         source = Source.decode(task.shown, task.data)
