@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from mlxlint.audit.auditor import survey
 from mlxlint.audit.command import audit_command
 from mlxlint.audit.spelling import MODULES, in_mlx, in_torch
 from mlxlint.audit.survey import Survey
-from mlxlint.audit.ways import Way, meaning
+from mlxlint.audit.ways import OF_OBJECTS, SCHEDULER, Way, meaning
 from mlxlint.config import Configuration
 from mlxlint.files import collect
 from mlxlint.registry import by_name
@@ -106,6 +107,33 @@ def names(found: Survey) -> list[str]:
 @every_sample
 def test_uses_agree_with_a_count_by_hand(name: str) -> None:
     assert Counter(names(audit(SAMPLES / name))) == COUNTS[name]
+
+
+def imported(tree: ast.Module) -> dict[str, str]:
+    """Bound name -> the name of PyTorch's, as Python's own tree has the imports."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {a.asname or "torch": a.name if a.asname else "torch" for a in node.names if "torch" in a.name}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torch"):
+            found |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return found
+
+
+@every_sample
+def test_names_reached_through_imports_are_those_in_python_s_own_tree(name: str) -> None:
+    tree = ast.parse((SAMPLES / name).read_text(encoding="utf-8"))
+    bound, found, inner = imported(tree), Counter[str](), set()
+    for node in ast.walk(tree):  # from the outside
+        root, parts = node, []
+        while isinstance(root, ast.Attribute):
+            parts.insert(0, root.attr)
+            root = root.value
+            inner.add(root)
+        if node not in inner and isinstance(root, ast.Name) and root.id in bound:
+            found[".".join([bound[root.id], *parts])] += 1
+    of_objects = tuple(f"{scope}." for scope in (*OF_OBJECTS, SCHEDULER))
+    assert found == {used: number for used, number in COUNTS[name].items() if not used.startswith(of_objects)}
 
 
 @every_sample
