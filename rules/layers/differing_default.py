@@ -11,6 +11,8 @@ from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, 
 
 from .._shared import with_keyword
 
+_ENCODER = "normalise before each block; PyTorch normalises after it"
+
 
 @dataclass(frozen=True)
 class Default:
@@ -24,14 +26,22 @@ class Default:
     in_ports: bool = False  # a note, and in ports alone: most models have a layer of their own under that name
 
 
-_ENCODER = "normalise before each block; PyTorch normalises after it"
+def _transformer(norm_first: int, mlp_dims: int) -> tuple[Default, ...]:
+    """The defaults of the transformer layers, which differ in their places alone."""
+    return (
+        Default(norm_first, "norm_first", "True", "False", _ENCODER),
+        Default(mlp_dims, "mlp_dims", "None", "2048", "the MLP has `4 * dims` units", in_ports=True),
+        Default(mlp_dims + 1, "dropout", "0.0", "0.1", "nothing is dropped in training", in_ports=True),
+    )
+
+
 _DEFAULTS: dict[str, tuple[Default, ...]] = {
     "MultiHeadAttention": (Default(7, "bias", "False", "True", "the projections have no biases"),),
-    "TransformerEncoderLayer": (Default(5, "norm_first", "True", "False", _ENCODER),),
-    "TransformerDecoderLayer": (Default(5, "norm_first", "True", "False", _ENCODER),),
-    "TransformerEncoder": (Default(6, "norm_first", "True", "False", _ENCODER),),
-    "TransformerDecoder": (Default(6, "norm_first", "True", "False", _ENCODER),),
-    "Transformer": (Default(9, "norm_first", "True", "False", _ENCODER),),
+    "TransformerEncoderLayer": _transformer(norm_first=5, mlp_dims=2),
+    "TransformerDecoderLayer": _transformer(norm_first=5, mlp_dims=2),
+    "TransformerEncoder": _transformer(norm_first=6, mlp_dims=3),
+    "TransformerDecoder": _transformer(norm_first=6, mlp_dims=3),
+    "Transformer": _transformer(norm_first=9, mlp_dims=4),
     "RMSNorm": (Default(1, "eps", "1e-5", "1.1920929e-07", "small inputs come out smaller", in_ports=True),),
 }
 
@@ -41,13 +51,14 @@ class DifferingDefault(Rule):
 
     ## What it does
     Finds layers of `mlx.nn` that are made without an argument for which MLX has another default than the PyTorch layer
-    of that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere; an
-    `nn.RMSNorm` is a note in ports alone, since most models state an epsilon of their own.
+    of that name. It is a warning where the file shows that PyTorch's behaviour is meant, and a note elsewhere; the
+    epsilon of `nn.RMSNorm`, and sizes and dropout of the transformer layers, are notes in ports alone.
 
     ## PyTorch and MLX
     `nn.MultiHeadAttention` has no biases unless `bias=True` is given; PyTorch's has. The transformer layers normalise
-    before each block (`norm_first=True`); PyTorch's normalise after it. `nn.RMSNorm` adds 1e-5; PyTorch's adds the
-    epsilon of the dtype, 1.2e-7. The model runs, and with weights from PyTorch it computes something else.
+    before each block (`norm_first=True`); PyTorch's normalise after it, have 2048 units in the MLP and a dropout of
+    0.1. `nn.RMSNorm` adds 1e-5; PyTorch's adds the epsilon of the dtype, 1.2e-7. The model runs, and with weights from
+    PyTorch it computes something else.
 
     ## Example
     ```python
@@ -96,6 +107,7 @@ class DifferingDefault(Rule):
                     torch=default.torch, effect=default.effect, fix=_stated(node, default, context),
                     repro={"layer": "TransformerEncoderLayer" if layer.startswith("Transformer") else layer},
                 )  # fmt: skip
+                return  # the next is told of when this is stated
 
     @staticmethod
     def repro(
