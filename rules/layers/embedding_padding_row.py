@@ -5,10 +5,12 @@ import re
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
 
 _SPEAKS = re.compile(r"\bpadding_idx\b")
+_OTHERS = re.compile(r"pos|segment|token_type|time|class|label", re.IGNORECASE)  # in names of what is not padded
 _ZEROED = re.compile(r"\.weight\[[^\]]*\]\s*=|ids\s*!=|!=\s*(?:self\.)?\w*pad", re.IGNORECASE)
 
 
@@ -16,8 +18,9 @@ class EmbeddingPaddingRow(Rule):
     """An embedding that had a padding index in PyTorch has a row like any other for it
 
     ## What it does
-    Finds `nn.Embedding` in files that speak of `padding_idx`, and neither write to a row of its weight nor compare
-    indices with a padding index.
+    Finds `nn.Embedding` in classes that speak of `padding_idx`, in files that neither write to a row of its weight nor
+    compare indices with a padding index: a warning where the very line speaks of it, else a note. Tables of positions
+    and the like are left alone.
 
     ## PyTorch and MLX
     With `padding_idx` PyTorch's row is zero and is never trained. MLX has no such argument: padding has a random
@@ -65,8 +68,15 @@ class EmbeddingPaddingRow(Rule):
         text = context.module.text
         if context.callee(node) != "mlx.nn.Embedding" or not _SPEAKS.search(text) or _ZEROED.search(text):
             return
+        statement = context.text(context.statement(node))
+        owner = context.enclosing_class(node)
+        assignment = context.enclosing(node, cst.Assign)
+        name = "" if assignment is None else dotted(assignment.targets[0].target) or ""
+        if _OTHERS.search(name) or (owner is not None and not _SPEAKS.search(context.text(owner.node))):
+            return
         if "padding_idx" not in context.arguments(node).keywords and not context.arguments(node).starred:
-            context.report(self, node, confidence=LIKELY)
+            severity = Severity.WARNING if _SPEAKS.search(statement) else Severity.INFO
+            context.report(self, node, confidence=LIKELY, severity=severity)
 
     @staticmethod
     def repro() -> Evidence:
