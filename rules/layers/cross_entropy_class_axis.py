@@ -18,7 +18,7 @@ class CrossEntropyClassAxis(Rule):
 
     ## What it does
     Finds `nn.losses.cross_entropy` and `nll_loss` without `axis` whose input was transposed so that its last axis went
-    to place 1.
+    to place 1, also where no more is known of it than that a model returned it.
 
     ## PyTorch and MLX
     `F.cross_entropy` takes the classes on axis 1, so that code turns (N, T, C) to (N, C, T). MLX takes them from the

@@ -18,8 +18,9 @@ class IgnoredLabelsAsIndices(Rule):
     """Labels of -100 reach `cross_entropy`, which reads out of bounds
 
     ## What it does
-    Finds reduced `nn.losses.cross_entropy` and `nll_loss` without weights, in files where labels are set to -100 (or to
-    a constant of that value), when the targets are not replaced before with `mx.where` or the like.
+    Finds `nn.losses.cross_entropy` and `nll_loss` without weights, averaged or added up there or right after, in files
+    where labels are set to -100 (or to a constant of that value), when the targets are not replaced before with
+    `mx.where` or the like.
 
     ## PyTorch and MLX
     PyTorch leaves out targets of -100 (`ignore_index`). MLX has no such argument and uses every target as an index:

@@ -16,8 +16,8 @@ class TrainNeverCalled(Rule):
 
     ## PyTorch and MLX
     PyTorch's `train(mode)` and `eval()` call `train(mode)` of each child, so that a layer can keep its batch
-    normalisation in evaluation mode. MLX sets the mode of every module below directly: a `train` of one's own runs only
-    where that very object is told. Override it in the model on which `train` and `eval` are called.
+    normalisation in evaluation mode. MLX sets the mode of every module below directly: such a `train` runs only where
+    that very object is told. Override it in the model on which `train` and `eval` are called.
 
     ## Example
     ```python

@@ -29,7 +29,7 @@ _UPDATES = {
 
 
 class DifferingUpdate(Rule):
-    """An optimizer that updates differently from PyTorch's of that name, whatever it is given
+    """An optimizer updates parameters otherwise than PyTorch's of that name
 
     ## What it does
     Finds `optim.Adamax`, `optim.Muon` and `optim.SGD` with `dampening`. It is a warning where the file shows that

@@ -42,7 +42,7 @@ class MlxGivenForeignArray(Rule):
     ```
 
     ## Fix safety
-    Unsafe: `mx.array` makes float32 of float64.
+    The array is converted by `mx.array`. It is unsafe: float64 becomes float32.
 
     ## References
     - [Conversion to NumPy and other frameworks](https://ml-explore.github.io/mlx/build/html/usage/numpy.html)

@@ -36,7 +36,7 @@ class NumpyReductionOfArray(Rule):
     ```
 
     ## Fix safety
-    Safe: the array is copied to NumPy first.
+    The array is copied to NumPy first, which is safe: without it the call raises.
 
     ## References
     - [Conversion to NumPy and other frameworks](https://ml-explore.github.io/mlx/build/html/usage/numpy.html)

@@ -52,7 +52,7 @@ class TorchGivenMlxArray(Rule):
     ```
 
     ## Fix safety
-    Unsafe: `torch.tensor` copies where `torch.from_numpy` shares.
+    The array is converted by `torch.tensor`. It is unsafe: that copies where `torch.from_numpy` shares.
 
     ## References
     - [Conversion to NumPy and other frameworks](https://ml-explore.github.io/mlx/build/html/usage/numpy.html)
