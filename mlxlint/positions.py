@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -17,6 +19,8 @@ Offsets = dict[cst.CSTNode, tuple[int, int]]
 Starts = dict[cst.CSTNode, int]
 Parents = Mapping[cst.CSTNode, cst.CSTNode]
 
+_HEAD = re.compile(r"\\(?:\r\n?|\n)|[ \t\f]")
+
 
 class _Recorder(CodegenState):
     """Writes the module's code and notes where the wanted nodes begin and end, own whitespace excluded."""
@@ -28,9 +32,11 @@ class _Recorder(CodegenState):
         self.stack: list[int] = []
 
     def add_token(self, value: str) -> None:
+        self.tokens.append(value)
         self.offset += len(value)
 
     def add_indent_tokens(self) -> None:
+        self.tokens += self.indent_tokens
         self.offset += sum(map(len, self.indent_tokens))
 
     def before_codegen(self, node: Any) -> None:
@@ -81,11 +87,35 @@ def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], source: Source, pa
     for top, inside in wanted.items():
         recorder = _Recorder(module)
         top._codegen(recorder)
-        shift = starts[top] - recorder.found[top][0] if starts is not None and top in starts else 0
-        found.update(
-            {n: (recorder.found[n][0] + shift, recorder.found[n][1] + shift) for n in inside if n in recorder.found}
-        )
+        begin, start = (recorder.found[top][0], starts[top]) if starts and top in starts else (0, 0)
+        place = _places("".join(recorder.tokens)[begin:], source.text, start)
+        for node in inside:
+            if (span := recorder.found.get(node)) is not None:
+                found[node] = place(span[0] - begin), place(span[1] - begin)
     return found
+
+
+def _places(code: str, text: str, start: int) -> Callable[[int], int]:
+    """What turns offsets in code that LibCST writes into those in the text, in which it begins at ``start``."""
+    left_out = [(0, 0)]
+    if not text.startswith(code.rstrip("\r\n"), start):
+        left_out += _left_out(code, text, start)
+    return lambda offset: start + offset + left_out[max(bisect_right(left_out, (offset, len(text))) - 1, 0)][1]
+
+
+def _left_out(code: str, text: str, start: int) -> Iterator[tuple[int, int]]:
+    """Where in the code something of the text is missing, and how many characters are by then: LibCST does not keep a
+    backslash at the head of a statement, and its line end.
+    """
+    at = missing = 0
+    while at < len(code) and start + at + missing < len(text):
+        if code[at] == text[start + at + missing]:
+            at += 1
+        elif (head := _HEAD.match(text, start + at + missing)) is not None:
+            missing += len(head[0])
+            yield at, missing
+        else:
+            return
 
 
 def indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.IndentedBlock]) -> str:

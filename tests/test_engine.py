@@ -67,6 +67,9 @@ def cut(text: str, finding: Finding) -> str:
         "s = '\x0b\x1c\u2028'; mark(1)\n",
         "x = f'{mark(1)}'\n",
         "\x0cmark(1)\n",
+        "if a:\n    b\n    \\\r\n  c\n    d = mark(1)\n",
+        "if a:\n  b\n\\\n  c\n  d = mark(1)",
+        "a\n\\\nmark(1)\n",
     ],
 )
 def test_places_are_those_of_the_text(text: str) -> None:
