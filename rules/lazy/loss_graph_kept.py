@@ -3,10 +3,11 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.values import as_array
 from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind, NodeFix, Rule, Severity, shown
 
-from ..training._step import Body, holds_arrays, is_gradient_call, is_short, loop_body, paths
+from ..training._step import Body, forced, holds_arrays, is_gradient_call, is_short, loop_body, paths
 from ._graph import graph_size
 
 
@@ -77,13 +78,14 @@ class LossGraphKept(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
-        losses = _losses(body)
+        returned = _returned_losses(body)
+        losses = _losses(body) | returned
         if not losses or is_short(loop, context) or body.yields:
             return
         if not body.evaluates() and body.updates:
             return  # nothing at all is evaluated, which is another finding
         for statement, path, source in body.carried():
-            kept = paths(source) & losses - body.evaluated
+            kept = paths(source) & (losses - body.evaluated | returned)
             if (
                 not kept
                 or path in body.evaluated
@@ -115,6 +117,36 @@ class LossGraphKept(Rule):
             shown(kept > 2 * steps, f"the sum of {steps} losses hangs on a graph of {kept} edges"),
             shown(graph_size(total) < 3, f"evaluated: {graph_size(total)} edges"),
         )
+
+
+def _returned_losses(body: Body) -> set[str]:
+    """What holds the loss that a step of this file returns without having evaluated it: its call, and the name it gets.
+
+    A step that evaluates the model leaves the loss to be computed, graph and all; one that is evaluated here is not.
+    """
+    steps = [call for call in body.of(cst.Call) if _leaves_loss(call, body.context)]
+    found = {path for call in steps if (path := tree.dotted(call.func)) is not None}
+    for assign in body.of(cst.Assign):
+        if any(assign.value is call for call in steps) and isinstance(assign.targets[0].target, cst.Name):
+            found.add(assign.targets[0].target.value)
+    read = {path for call in body.of(cst.Call) if call not in steps for path in _forced_here(call, body.context)}
+    return set() if found & read else found
+
+
+def _forced_here(call: cst.Call, context: Context) -> set[str]:
+    expressions = forced(call, context.called(call), context.module) or []
+    return {path for expression in expressions for path in paths(expression)}
+
+
+def _leaves_loss(call: cst.Call, context: Context) -> bool:
+    """Whether a call is of a function of this file that returns the loss of `value_and_grad`, not evaluated there."""
+    code = context.function(context.called(call))
+    if code is None or code.module is not context.module or not isinstance(code.node, cst.FunctionDef):
+        return False
+    step = context.shared(Body, code.node.body)
+    returned = [node.value for node in step.of(cst.Return)]
+    losses = _losses(step) - step.evaluated if step.updates else set()
+    return len(returned) == 1 and isinstance(returned[0], cst.Name) and returned[0].value in losses
 
 
 def _evaluated(statement: cst.CSTNode, source: cst.BaseExpression, context: Context) -> NodeFix | None:
