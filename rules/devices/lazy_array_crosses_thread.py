@@ -216,7 +216,8 @@ def _gives_lazy(code: FunctionCode, context: Context) -> bool:
 
 def _evaluations(body: cst.CSTNode, context: Context) -> Iterator[cst.Call]:
     for call, value, _ in context.calls(body):
-        if getattr(value, "name", None) in _EVALUATING:
+        method = call.func.attr.value if value is UNKNOWN and isinstance(call.func, cst.Attribute) else None
+        if getattr(value, "name", None) in _EVALUATING or method in ("item", "tolist"):
             yield call
 
 
