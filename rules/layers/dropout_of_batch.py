@@ -17,6 +17,7 @@ _OF_SEQUENCES = frozenset(
     TransformerEncoder""".split()
 )
 _COLOURS = (1, 3, 4)
+_STEPS = 4
 
 
 class DropoutOfBatch(Rule):
@@ -71,7 +72,7 @@ class DropoutOfBatch(Rule):
         array = context.array(given)
         if layer is None or given is None or array is None or array.rank != _DROPOUTS[layer.type]:
             return
-        if _is_batch(array):
+        if _is_batch(array, context):
             context.report(
                 self, node, because=[given], confidence=LIKELY, input=context.brief(given), rank=array.rank,
                 layer=layer.type.replace("mlx.nn.", "nn."), thing="image" if array.rank == 3 else "volume",
@@ -91,11 +92,18 @@ class DropoutOfBatch(Rule):
         )
 
 
-def _is_batch(array: Array) -> bool:
+def _is_batch(array: Array, context: Context) -> bool:
+    """Whether what has the axes of one image is none: by its last size, or by the layer it comes from."""
     last = array.shape[-1] if array.shape else None
-    if array.op in _OF_SEQUENCES:
+    if isinstance(last, int) and last not in _COLOURS:
         return True
-    return isinstance(last, int) and last not in _COLOURS
+    made: Array | None = array
+    for _ in range(_STEPS):  # through activations and norms
+        if made is None or made.op in _OF_SEQUENCES:
+            return made is not None
+        call = made.node if (made.op or "").startswith("mlx.nn.") else None
+        made = context.array(call.args[0].value) if isinstance(call, cst.Call) and call.args else None
+    return False
 
 
 def _apart(node: cst.Call, given: cst.BaseExpression, context: Context) -> NodeFix:

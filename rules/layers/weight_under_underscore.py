@@ -13,7 +13,8 @@ from ._modules import Store, renamed, stored_on_self
 
 _DRAWN = ("mlx.core.random.", "mlx.nn.init.")
 _FILLED = frozenset({"mlx.core.ones", "mlx.core.zeros", "mlx.core.full"})
-_WEIGHT = re.compile(r"_(?:[a-z]+_)?(?:weight|bias|gain|gamma|beta|embedding)s?$")
+_WEIGHT = re.compile(r"_(?:[a-z]+_)?(?:weight|bias|gain|gamma|beta|embed|embedding|token|quer(?:y|ie)|prompt)s?$")
+_SCALE = re.compile(r"_logit_scale$")
 _FIXED = re.compile(
     r"key|noise|seed|rng|freq|proj|basis|hash|state|fourier|random|sample|buffer|_B$|_W$", re.IGNORECASE
 )
@@ -114,6 +115,8 @@ class WeightUnderUnderscore(Rule):
 
 def _is_weight(name: str, made: set[str]) -> bool:
     if any(called.startswith(_DRAWN) for called in made):
+        return True
+    if _SCALE.match(name):
         return True
     return bool(_WEIGHT.match(name)) and bool(made & _FILLED) and not is_formula(made)
 

@@ -9,7 +9,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import CERTAIN, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
-from ._optimizers import constructor
+from ._optimizers import constructor, is_schedule
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,4 @@ def _applies(update: Update, name: str | None, node: cst.Call, context: Context)
         decay = context.argument(node, 2, "weight_decay")
         return decay is None or constant(context.value(decay), (int, float)) != 0
     rate = context.argument(node, 0, "learning_rate")
-    return constant(context.value(rate), (int, float)) is not None
+    return rate is not None and not is_schedule(context.value(rate))

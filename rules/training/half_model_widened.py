@@ -19,8 +19,8 @@ class HalfModelWidened(Rule):
     """A model in half precision is given `float32`, and computes in `float32`
 
     ## What it does
-    Finds models that are set to `float16` or `bfloat16` by `set_dtype`, and are called further down, in the same
-    function, with an array that is known to be `float32`.
+    Finds models that are set to `float16` or `bfloat16` by `set_dtype` or `apply`, and are called further down, in the
+    same function, with an array that is known to be `float32`.
 
     ## PyTorch and MLX
     PyTorch raises: both operands must have the same dtype. MLX multiplies in the wider one, and hands `float32` on to
@@ -58,13 +58,13 @@ class HalfModelWidened(Rule):
     kind = Kind.COST
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
-    calls = frozenset({"set_dtype"})
+    calls = frozenset({"set_dtype", "apply"})
     message = "`{input}` is float32 and `{model}` is {dtype}: the whole model computes in float32"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        given = context.argument(node, 0, "dtype")
+        given = _dtype(node, context)
         dtype = context.qualified(given)
-        if given is None or dtype not in _HALF or context.argument(node, 1, "predicate") is not None:
+        if given is None or dtype not in _HALF:
             return
         model = tree.dotted(node.func.value) if isinstance(node.func, cst.Attribute) else None
         if model is None or not is_module(context.receiver(node)) or _casts(context.receiver(node)):
@@ -94,6 +94,18 @@ def _casts(model: Value) -> bool:
     forward = model.code.method("__call__") if isinstance(model, Instance) and model.code is not None else None
     parts = () if forward is None else tree.walk(forward.node.body)
     return any(isinstance(part, cst.Attribute) and part.attr.value == "astype" for part in parts)
+
+
+def _dtype(node: cst.Call, context: Context) -> cst.BaseExpression | None:
+    """The dtype that ``set_dtype(dtype)`` or ``apply(lambda p: p.astype(dtype))`` gives to all parameters."""
+    if not isinstance(node.func, cst.Attribute) or len(node.args) != 1:
+        return None
+    given = node.args[0].value
+    if node.func.attr.value == "set_dtype":
+        return given
+    cast = given.body if isinstance(given, cst.Lambda) else None
+    is_cast = isinstance(cast, cst.Call) and isinstance(cast.func, cst.Attribute) and cast.func.attr.value == "astype"
+    return context.argument(cast, 0, "dtype") if is_cast and isinstance(cast, cst.Call) else None
 
 
 def _calls_after(node: cst.Call, model: str, context: Context) -> Iterator[tuple[cst.Call, cst.BaseExpression]]:

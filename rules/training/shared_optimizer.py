@@ -9,7 +9,7 @@ from mlxlint.model import tree
 from mlxlint.model.values import UNKNOWN
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
-from ._gradients import is_module
+from ._gradients import is_gradients, is_module
 from ._optimizers import as_optimizer
 from ._step import MODEL_LIKE
 
@@ -133,7 +133,12 @@ def _parts(call: cst.Call, context: Context) -> tuple[str | None, str | None]:
     if not isinstance(call.func, cst.Attribute) or call.func.attr.value != "update" or model is None:
         return None, None
     path, value = tree.dotted(model), context.value(model)
-    is_model = is_module(value) or (
-        value is UNKNOWN and path is not None and MODEL_LIKE.search(path.rpartition(".")[2]) is not None
-    )
-    return tree.dotted(call.func.value), path if is_model else None
+    is_told = value is UNKNOWN and path is not None and _is_told_by(path, call, context)
+    return tree.dotted(call.func.value), path if is_module(value) or is_told else None
+
+
+def _is_told_by(path: str, call: cst.Call, context: Context) -> bool:
+    """Whether an attribute of which nothing is known is a model: by its name, or since it is updated by gradients."""
+    gradients = context.argument(call, 1, "gradients")
+    by_gradients = gradients is not None and is_gradients(context.value(gradients)) and path.startswith("self.")
+    return by_gradients or MODEL_LIKE.search(path.rpartition(".")[2]) is not None

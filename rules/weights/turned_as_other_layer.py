@@ -10,7 +10,8 @@ from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from ..layers._layouts import axes_of
 
-_TURNING = frozenset({"transpose", "permute"})
+_EXCHANGING = dict.fromkeys(("swapaxes", "moveaxis", "movedim"), ((1, -1), (1, 2), (2, 1), (-1, -2), (-2, -1)))
+_TURNING = frozenset({"transpose", "permute", *_EXCHANGING})
 # What brings PyTorch's weight into MLX's order, by the number of axes: of a convolution, and of a transposed one.
 _CONV = {3: (0, 2, 1), 4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
 _TRANSPOSED = {3: (1, 2, 0), 4: (1, 2, 3, 0), 5: (1, 2, 3, 4, 0)}
@@ -77,14 +78,13 @@ class TurnedAsOtherLayer(Rule):
     message = "`{name}` is an `nn.{layer}`: its weight is turned by `transpose{right}`"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        axes = tuple(axis for arg in node.args for axis in axes_of(context.value(arg.value)) or ())
-        wrong = {_CONV.get(len(axes)): True, _TRANSPOSED.get(len(axes)): False}.get(axes)
-        names = [] if wrong is None else _names_asked(node, context)
+        is_conv = _is_order_of_conv(node, context)
+        names = [] if is_conv is None else _names_asked(node, context)
         if not names:
             return
         layers = [(name, layer) for name, layer in _convolutions(context) if any(each in name for each in names)]
-        if layers and all(("Transpose" in layer) is wrong for _, layer in layers):
-            right = (_TRANSPOSED if wrong else _CONV)[len(axes)]
+        if layers and all(("Transpose" in layer) is is_conv for _, layer in layers):
+            right = (_TRANSPOSED if is_conv else _CONV)[int(layers[0][1][-2]) + 2]
             context.report(self, node, confidence=LIKELY, name=layers[0][0], layer=layers[0][1][7:], right=right)
 
     @staticmethod
@@ -97,6 +97,15 @@ class TurnedAsOtherLayer(Rule):
             differs(mx.conv_transpose2d(x, torch_weight.transpose(0, 2, 3, 1)), expected),
             agrees(mx.conv_transpose2d(x, torch_weight.transpose(1, 2, 3, 0)), expected),
         )
+
+
+def _is_order_of_conv(node: cst.Call, context: Context) -> bool | None:
+    """Whether a call turns an array as a convolution's weight, or as a transposed one's; None: as neither."""
+    name = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+    axes = tuple(axis for arg in node.args for axis in axes_of(context.value(arg.value)) or ())
+    if name in _EXCHANGING:
+        return True if axes in _EXCHANGING[name] else None
+    return {_CONV.get(len(axes)): True, _TRANSPOSED.get(len(axes)): False}.get(axes)
 
 
 def _names_asked(node: cst.Call, context: Context) -> list[str]:
