@@ -26,7 +26,7 @@ class InterleavedRepeat(Rule):
     ## What it does
     Finds `mx.repeat` without an axis on an array of several axes. On other arrays, and in a file that speaks of
     PyTorch along an axis that is longer than one, it is noted as information: repeating each element may be meant, and
-    is taken to be so in a function that tiles as well.
+    is taken to be so in a function that tiles as well; what may be a single number is left alone.
 
     ## PyTorch and MLX
     `Tensor.repeat` tiles: `[1, 2]` becomes `[1, 2, 1, 2]`. `mx.repeat` repeats each element, as `repeat_interleave`
@@ -81,7 +81,7 @@ class InterleavedRepeat(Rule):
         if axis is None:
             effect = "without an axis repeats each element and flattens"
             severity = Severity.WARNING if rank is not None and rank > 1 else Severity.INFO
-            if (rank is None and not is_port(context)) or (severity is Severity.INFO and _tiles_too(node, context)):
+            if severity is Severity.INFO and _tiles_too(node, context):
                 return
         elif array is None or array.shape is None or not is_port(context):
             return
@@ -95,7 +95,8 @@ class InterleavedRepeat(Rule):
                 return
             effect, severity = "repeats each element", Severity.INFO
         context.report(
-            self, node, because=[subject], severity=severity, confidence=Confidence.LIKELY, effect=effect,
+            self, node, because=[subject], severity=severity, effect=effect,
+            confidence=Confidence.POSSIBLE if rank is None else Confidence.LIKELY,
             fix=_fix(node, context) if axis is None else None,
         )  # fmt: skip
 
