@@ -7,7 +7,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import LIKELY
+from mlxlint.model.values import LIKELY, Function
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from .._statements import block
@@ -82,7 +82,11 @@ class StaleParametersTree(Rule):
         assign = _bound(node, context)
         target = None if assign is None else assign.targets[0].target
         model = tree.dotted(node.func.value)
-        if assign is None or model is None or not isinstance(target, cst.Name) or _KEPT.search(target.value):
+        if assign is None or model is None:
+            return
+        if isinstance(target, cst.Attribute):
+            self._check_attribute(assign, target, context)
+        if not isinstance(target, cst.Name) or _KEPT.search(target.value):
             return
         statements, at = block(assign, context)
         later = statements[at + 1 :]
@@ -91,6 +95,17 @@ class StaleParametersTree(Rule):
         use = next(_uses(target.value, model, later, context), None)
         if use is not None:
             context.report(self, use, because=[("it is taken here", assign)], confidence=LIKELY, name=target.value)
+
+    def _check_attribute(self, assign: cst.Assign, target: cst.Attribute, context: Context) -> None:
+        """``self.parameters = model.parameters()`` in `__init__`, read by a method that updates a model."""
+        function, path = context.enclosing_function(assign), tree.dotted(target)
+        owner = None if function is None or function.name != "__init__" else function.owner
+        if owner is None or path is None or not path.startswith("self.") or _KEPT.search(target.attr.value):
+            return
+        for method in (value.code for value in owner.body.values() if isinstance(value, Function)):
+            calls = [call for call in context.nodes(method.node.body, cst.Call) if _evaluates(call, path, context)]
+            if calls and context.shared(Body, method.node.body).updates and method.module is context.module:
+                context.report(self, calls[0], because=[("it is taken here", assign)], confidence=LIKELY, name=path)
 
     @staticmethod
     def repro() -> Evidence:
@@ -146,6 +161,11 @@ def _updates(body: cst.CSTNode, model: str, context: Context) -> bool:
         if is_update(context.called(update)) and given is not None and tree.dotted(given) == model:
             return True
     return False
+
+
+def _evaluates(call: cst.Call, path: str, context: Context) -> bool:
+    is_read = (context.callee(call) or "").startswith(_READS)
+    return is_read and any(tree.dotted(part) == path for arg in call.args for part in tree.walk(arg.value))
 
 
 def _reads(call: cst.Call, name: str, context: Context) -> bool:
