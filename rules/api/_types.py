@@ -125,8 +125,9 @@ def _mismatches(bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context
 
 def _sizes(node: cst.BaseExpression, accepted: frozenset[str]) -> list[cst.BaseExpression]:
     """The sizes in a shape that is written out."""
-    is_shape = accepted >= {"int", "list", "tuple"} and isinstance(node, (cst.Tuple, cst.List))
-    return [element.value for element in node.elements] if is_shape else []  # type: ignore[union-attr]
+    if not accepted >= {"int", "list", "tuple"} or not isinstance(node, (cst.Tuple, cst.List)):
+        return []
+    return [element.value for element in node.elements]
 
 
 def _is_quotient(node: cst.BaseExpression, context: Context) -> bool:

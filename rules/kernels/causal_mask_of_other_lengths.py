@@ -73,9 +73,9 @@ class CausalMaskOfOtherLengths(Rule):
     def repro(queries: int = 3, keys: int = 5) -> Evidence:
         import mlx.core as mx
 
-        draw = lambda n, seed: mx.random.normal((1, 1, n, 8), key=mx.random.key(seed))  # noqa: E731
         queries, keys = max(1, min(queries, 64)), max(2, min(keys, 64))
-        q, k, v = draw(queries, 0), draw(keys, 1), draw(keys, 2)
+        lengths = enumerate((queries, keys, keys))
+        q, k, v = (mx.random.normal((1, 1, n, 8), key=mx.random.key(seed)) for seed, n in lengths)
         attention = mx.fast.scaled_dot_product_attention
         first = v[:, :, :1]  # all that PyTorch's first query sees
         causal = attention(q, k, v, scale=0.35, mask="causal")[:, :, :1]
