@@ -19,6 +19,7 @@
 (setq eglot-sync-connect t
       eglot-connect-timeout patience
       eglot-confirm-server-initiated-edits nil
+      eglot-confirm-server-edits nil ; the same in newer versions
       flymake-no-changes-timeout 0.1)
 (python-mode)
 (apply #'eglot (eglot--guess-contact))
@@ -27,7 +28,8 @@
 (let* ((before (found))
        (actions (eglot-code-actions (point-min) (point-max)))
        (fix (seq-find (lambda (action) (eq t (plist-get action :isPreferred))) actions)))
-  (eglot--apply-workspace-edit (plist-get fix :edit))
+  (apply #'eglot--apply-workspace-edit (plist-get fix :edit)
+         (when (= (car (func-arity #'eglot--apply-workspace-edit)) 2) '(nil))) ; what asked for it, in newer versions
   (save-buffer) ; which tells the server of the change, as idleness does where somebody types
   (wait-for (lambda () (not (found))))
   (princ (concat (json-encode `((before . ,before) (title . ,(plist-get fix :title)))) "\n")))
