@@ -14,6 +14,7 @@ from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.foreign import NDARRAY, TENSOR
+from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import UNKNOWN, Array, Const, Dict, Foreign, Scalar, Sequence, Value, members, scalar_type
 
 _NUMBERS = frozenset({"bool", "int", "float", "complex"})
@@ -132,8 +133,24 @@ def _sizes(node: cst.BaseExpression, accepted: frozenset[str]) -> list[cst.BaseE
 
 def _is_quotient(node: cst.BaseExpression, context: Context) -> bool:
     """Whether something is a quotient of what is not known: no division with `/` gives a whole number."""
-    divides = isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide)
-    return divides and context.value(node) is UNKNOWN
+    if context.value(node) is not UNKNOWN:
+        return False
+    if isinstance(node, cst.Attribute) and isinstance(node.value, cst.Name) and node.value.value == "self":
+        owner = context.enclosing_class(node)
+        return owner is not None and node.attr.value in context.shared(_stored_quotients, owner.node)
+    return isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide)
+
+
+def _stored_quotients(owner: cst.CSTNode, context: Context) -> set[str]:
+    """The attributes of a class's objects that are quotients wherever they are set: `self.size = dims / heads`."""
+    quotients: dict[str, bool] = {}
+    for node in walk(owner):
+        for target in node.targets if isinstance(node, cst.Assign) else ():
+            name = dotted(target.target) or ""
+            if name.startswith("self."):
+                divides = isinstance(node.value, cst.BinaryOperation) and isinstance(node.value.operator, cst.Divide)
+                quotients[name[5:]] = divides and quotients.get(name[5:], True)
+    return {name for name, divides in quotients.items() if divides}
 
 
 @cache
