@@ -16,10 +16,12 @@ Env = dict[str, Value]
 MAX_ALTERNATIVES = 8
 _BINDING = frozenset({cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor})
 _SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
-_IMPORTED = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+_IMPORTED = re.compile(r"(?:^|;)[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
 _OF_ARRAYS = frozenset(
     "numpy torch torchvision torchaudio jax tensorflow cupy pandas scipy cv2 PIL h5py tinygrad".split()
 )
+_OF_TENSORS = frozenset("torch torchvision torchaudio safetensors jax tensorflow tinygrad".split())
+_PYTORCH_RETURNED = re.compile(r"""["'](?:pt|torch)["']""")  # how Transformers and others are asked for tensors
 
 
 class ModuleCode:
@@ -40,6 +42,8 @@ class ModuleCode:
         self.functions: dict[cst.CSTNode, FunctionCode] = {}
         self.classes: dict[cst.ClassDef, ClassCode] = {}
         self.found: dict[str, Path | None] = {}  # modules of the project, as seen from here
+        self.rests_on: set[ModuleCode] = set()  # the lasting ones that it was executed with
+        self.uses = 0  # how often it was asked for
         self.executed = False
         self.complete = False  # executed to its end
         self.analysed = False
@@ -54,6 +58,12 @@ class ModuleCode:
         """Whether MLX is imported somewhere in the file, and no other library with arrays."""
         imported = set(_IMPORTED.findall(self.text))
         return "mlx" in imported and not imported & _OF_ARRAYS
+
+    @cached_property
+    def has_tensors_of_mlx_alone(self) -> bool:
+        """Whether MLX is imported somewhere in the file, and nothing that makes tensors of another library."""
+        imported = set(_IMPORTED.findall(self.text))
+        return "mlx" in imported and not imported & _OF_TENSORS and _PYTORCH_RETURNED.search(self.text) is None
 
     @property
     def package(self) -> str:

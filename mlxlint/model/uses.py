@@ -18,6 +18,15 @@ TAKE_ARRAYS = frozenset(
         unflatten var zeros_like
         """.split()
 )
+# Methods of PyTorch's tensors that NumPy's arrays do not have, nor objects of Python's.
+OF_TENSORS = frozenset(
+    """
+        addmm bmm clamp clamp_ clamp_max clamp_min contiguous expand_as index_select log_softmax masked_fill
+        masked_fill_ masked_select new_ones new_zeros numel permute repeat_interleave reshape_as scatter_add
+        scatter_add_ sigmoid softmax type_as unsqueeze unsqueeze_ view_as
+        """.split()
+)
+REDUCTIONS = frozenset("all any argmax argmin argsort cumsum max mean min prod sort std sum var".split())
 
 
 class Uses(Machine):
@@ -58,12 +67,25 @@ class Uses(Machine):
             return Scalar("str", LIKELY)
         if method == "astype" and (dtype := ops.dtype_of(args.get(0, "dtype"))) is not None:
             return Array(dtype, op="mlx.core.array.astype", confidence=LIKELY, node=node)
+        if method in OF_TENSORS or (method in REDUCTIONS and args.keywords.keys() & {"dim", "keepdim"}):
+            return self._of_array(node, args)
         gradients = args.get(0 if method == "apply_gradients" else 1)
         applies = method in ("update", "apply_gradients")
         if applies and isinstance(gradients, Tree) and gradients.kind == "gradients":
             self._take(node.func.value, Instance("mlx.optimizers.Optimizer", confidence=LIKELY))  # type: ignore[attr-defined]
             self.frame.calls[node] = self.eval(node.func)
         return UNKNOWN
+
+    def _of_array(self, node: cst.Call, args: Arguments) -> Value:
+        """What a method of PyTorch's tensors returns that is called where only MLX's arrays can be."""
+        func, frame = node.func, self.frame
+        if not isinstance(func, cst.Attribute) or not frame.module.has_tensors_of_mlx_alone:
+            return UNKNOWN
+        array = Array(op="called", confidence=LIKELY)
+        self._take(func.value, array)
+        function = self.attribute(array, func.attr.value, func)
+        frame.values[func.value], frame.values[func], frame.calls[node] = array, function, function
+        return self.call(function, args, node)
 
     def _take(self, node: cst.BaseExpression, value: Value) -> Value:
         frame = self.frame
