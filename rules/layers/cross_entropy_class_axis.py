@@ -18,7 +18,8 @@ class CrossEntropyClassAxis(Rule):
 
     ## What it does
     Finds `nn.losses.cross_entropy` and `nll_loss` without `axis` whose input was transposed so that its last axis went
-    to place 1, also where no more is known of it than that a model returned it.
+    to place 1, also where no more is known of it than that a model returned it, or whose shape is unpacked as
+    `B, C, H, W`.
 
     ## PyTorch and MLX
     `F.cross_entropy` takes the classes on axis 1, so that code turns (N, T, C) to (N, C, T). MLX takes them from the
@@ -66,6 +67,7 @@ class CrossEntropyClassAxis(Rule):
         if logits is None:
             return
         moved = _classes_moved(array, targets, context) if array is not None else _moved_by_name(logits, context)
+        moved = moved or (array is not None and array.layout == "channels_first")
         if moved:
             fix = NodeFix("Name the axis", [with_keyword(node, "axis=1", context)], Applicability.UNSAFE)
             context.report(
