@@ -253,6 +253,14 @@ def imported(*arguments: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
 
 
+def test_nothing_is_said_of_escapes_in_the_strings_of_linted_code(tree: Path) -> None:
+    (tree / "bad.py").write_text(HAZARD + 'names = {"\\i": 1}\nprint(names["\\i"])\n', encoding="utf-8")
+    command = [sys.executable, "-W", "always", "-m", "mlxlint", "check", "--no-cache", "bad.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "invalid escape" not in done.stderr
+
+
 def test_an_end_of_input_that_nobody_asked_for_is_no_interrupt() -> None:
     code = "import sys, mlxlint.files\ndef ends(*_): raise EOFError\nmlxlint.files.collect = ends\n"
     run = f"{code}from mlxlint.cli import main\nsys.argv[1:] = ['check', '.']\nmain()"

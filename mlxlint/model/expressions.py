@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Callable, Iterable
 
 import libcst as cst
@@ -35,6 +36,9 @@ from mlxlint.model.values import (
     members,
     scalar_type,
 )
+
+for _kind in (DeprecationWarning, SyntaxWarning):  # by release, of escapes in strings that LibCST has Python evaluate
+    warnings.filterwarnings("ignore", category=_kind, module="<unknown>")
 
 _BUILTINS = frozenset(dir(builtins))
 OPERATORS: dict[type, str] = {
