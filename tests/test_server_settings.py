@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -164,8 +165,8 @@ async def test_a_whole_workspace_is_checked_where_that_is_set(editor: Editor, tm
 
 @pytest.mark.asyncio
 @pytest.mark.skipif(os.name != "posix", reason="reproductions run on macOS and Linux only")
+@pytest.mark.skipif(find_spec("mlx") is None, reason="MLX is not installed")
 async def test_findings_are_verified_by_the_interpreter_of_their_folder(editor: Editor, tmp_path: Path) -> None:
-    pytest.importorskip("mlx.core")
     bare = tmp_path / "first" / "python"
     first, second = folders(tmp_path)
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n', encoding="utf-8")
