@@ -21,7 +21,8 @@ _OF_ARRAYS = frozenset(
     "numpy torch torchvision torchaudio jax tensorflow cupy pandas scipy cv2 PIL h5py tinygrad".split()
 )
 _OF_TENSORS = frozenset("torch torchvision torchaudio safetensors jax tensorflow tinygrad".split())
-_PYTORCH_RETURNED = re.compile(r"""["'](?:pt|torch)["']""")  # how Transformers and others are asked for tensors
+# What brings in tensors without an import of PyTorch: Transformers and others are asked for them, or convert them.
+_PYTORCH_RETURNED = re.compile(r"""["'](?:pt|torch)["']|\.numpy\(\)|\.detach\(\)|state_dict|AutoModel|LMHeadModel""")
 
 
 class ModuleCode:

@@ -21,7 +21,7 @@ TAKE_ARRAYS = frozenset(
 # Methods of PyTorch's tensors that NumPy's arrays do not have, nor objects of Python's.
 OF_TENSORS = frozenset(
     """
-        addmm bmm clamp clamp_ clamp_max clamp_min contiguous expand_as index_select log_softmax masked_fill
+        addmm bmm clamp clamp_ clamp_max clamp_min expand_as index_select log_softmax masked_fill
         masked_fill_ masked_select new_ones new_zeros numel permute repeat_interleave reshape_as scatter_add
         scatter_add_ sigmoid softmax type_as unsqueeze unsqueeze_ view_as
         """.split()
