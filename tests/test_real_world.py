@@ -133,6 +133,13 @@ def test_nine_of_ten_are_true() -> None:
     assert false * LINES_A_FALSE_ONE <= sum(p.lines for p in packages)
 
 
+def test_the_page_says_why_each_false_one_stands() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    packages = real_world.read(real_world.SNAPSHOT).values()
+    false = [found for p in packages for found, verdict in p.verdicts.items() if verdict == "false"]
+    assert [found for found in false if f"`{found.path}`: `{found.line}` | {found.rule} |" not in page] == []
+
+
 @pytest.mark.parametrize("name", ["mlx", "mlx-lm"])
 def test_the_page_lists_what_remains_in_mlx_itself(name: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
