@@ -145,10 +145,12 @@ def _stored_quotients(owner: cst.CSTNode, context: Context) -> set[str]:
     """The attributes of a class's objects that are quotients wherever they are set: `self.size = dims / heads`."""
     quotients: dict[str, bool] = {}
     for node in walk(owner):
-        for target in node.targets if isinstance(node, cst.Assign) else ():
+        if not isinstance(node, cst.Assign):
+            continue
+        divides = isinstance(node.value, cst.BinaryOperation) and isinstance(node.value.operator, cst.Divide)
+        for target in node.targets:
             name = dotted(target.target) or ""
             if name.startswith("self."):
-                divides = isinstance(node.value, cst.BinaryOperation) and isinstance(node.value.operator, cst.Divide)
                 quotients[name[5:]] = divides and quotients.get(name[5:], True)
     return {name for name, divides in quotients.items() if divides}
 
