@@ -25,7 +25,8 @@ class ZeroDimPromotion(Rule):
 
     ## What it does
     Finds arithmetic, `mx.where`, `mx.maximum` and `mx.minimum` between an array of half precision, a layer's output, a
-    parameter or a gradient, and `mx.array(2.5)` made in the same function.
+    parameter or a gradient, and `mx.array(2.5)` made in the same function. It is a note where nothing but its use tells
+    of the array.
 
     ## PyTorch and MLX
     A 0-d tensor does not widen a tensor of the same kind: `bfloat16 * torch.tensor(2.5)` stays `bfloat16`. In MLX
@@ -83,8 +84,10 @@ class ZeroDimPromotion(Rule):
             confidence = CERTAIN if array.dtype in HALF else LIKELY if _may_be_half(array) else None
             if confidence is not None:
                 repro = {"dtype": array.dtype} if array.dtype in HALF else {}
+                of_weights = confidence == CERTAIN or array.parameter or array.op in ACTIVATIONS
                 context.report(
                     self, node, because=[side, other], confidence=confidence, repro=repro,
+                    severity=Severity.WARNING if of_weights else Severity.INFO,
                     scalar=context.brief(other), array=context.brief(side), fix=_plain_number(scalar, context),
                 )  # fmt: skip
 
