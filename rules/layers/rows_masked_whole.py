@@ -105,13 +105,13 @@ def _is_zero(node: cst.BaseExpression, context: Context) -> bool:
     made = getattr(context.array(node), "node", None) or node
     if isinstance(made, cst.Call) and made.args and context.callee(made) == "mlx.core.array":
         return _is_zero(made.args[0].value, context)
-    return constant(context.value(node), (int, float)) == 0
+    return bool(constant(context.value(node), (int, float)) == 0)
 
 
 def _is_minus_infinity(node: cst.BaseExpression, context: Context) -> bool:
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus) and dotted(node.expression):
         return (dotted(node.expression) or "").endswith(".inf")
-    return constant(context.value(node), float) == float("-inf")
+    return bool(constant(context.value(node), float) == float("-inf"))
 
 
 def _outer(node: cst.BaseExpression, context: Context) -> cst.CSTNode | None:
