@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.values import UNKNOWN
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from .initialiser_dropped import PREFIX
@@ -60,7 +61,8 @@ class InitialiserGivenArray(Rule):
         if not callee.startswith(PREFIX) or callee.endswith("()") or "." in name or name in _OTHER_ARGUMENTS:
             return
         given = node.args[0].value
-        if context.array(given) is not None:
+        nothing = context.value(given) is UNKNOWN and context.is_dropped(node)  # whatever it is, nothing is done to it
+        if context.array(given) is not None or nothing:
             context.report(
                 self,
                 node,
