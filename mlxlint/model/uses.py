@@ -21,12 +21,19 @@ TAKE_ARRAYS = frozenset(
 # Methods of PyTorch's tensors that NumPy's arrays do not have, nor objects of Python's.
 OF_TENSORS = frozenset(
     """
-        addmm bmm clamp clamp_ clamp_max clamp_min expand_as index_select log_softmax masked_fill
-        masked_fill_ masked_select new_ones new_zeros numel permute repeat_interleave reshape_as scatter_add
-        scatter_add_ sigmoid softmax type_as unsqueeze unsqueeze_ view_as
+        add_ addmm bmm clamp clamp_ clamp_max clamp_min copy_ div_ expand_as fill_ index_add_ index_copy_
+        index_select log_softmax masked_fill masked_fill_ masked_select mul_ new_ones new_zeros normal_ numel permute
+        repeat_interleave reshape_as scatter_ scatter_add scatter_add_ sigmoid softmax squeeze_ sub_ type_as uniform_
+        unsqueeze unsqueeze_ view_as zero_
         """.split()
 )
-REDUCTIONS = frozenset("all any argmax argmin argsort cumsum max mean min prod sort std sum var".split())
+ALONG_AXES = frozenset(  # with `dim` for the axis
+    """
+        all any argmax argmin argsort chunk cumprod cumsum flip logsumexp max mean median min norm prod roll sort split
+        squeeze std sum topk var
+        """.split()
+)
+UPDATES = frozenset("add subtract multiply divide maximum minimum".split())  # of a part of an array
 
 
 class Uses(Machine):
@@ -67,14 +74,27 @@ class Uses(Machine):
             return Scalar("str", LIKELY)
         if method == "astype" and (dtype := ops.dtype_of(args.get(0, "dtype"))) is not None:
             return Array(dtype, op="mlx.core.array.astype", confidence=LIKELY, node=node)
-        if method in OF_TENSORS or (method in REDUCTIONS and args.keywords.keys() & {"dim", "keepdim"}):
+        if method in OF_TENSORS or (method in ALONG_AXES and args.keywords.keys() & {"dim", "keepdim"}):
             return self._of_array(node, args)
+        if method in UPDATES and self.frame.module.has_arrays_of_mlx_alone:
+            return self._updated(node, args)
         gradients = args.get(0 if method == "apply_gradients" else 1)
         applies = method in ("update", "apply_gradients")
         if applies and isinstance(gradients, Tree) and gradients.kind == "gradients":
             self._take(node.func.value, Instance("mlx.optimizers.Optimizer", confidence=LIKELY))  # type: ignore[attr-defined]
             self.frame.calls[node] = self.eval(node.func)
         return UNKNOWN
+
+    def _updated(self, node: cst.Call, args: Arguments) -> Value:
+        """What ``x.at[i].add(v)`` returns: nothing but an array has an ``at`` with such methods."""
+        part = node.func.value if isinstance(node.func, cst.Attribute) else None
+        at = part.value if isinstance(part, cst.Subscript) else None
+        if not isinstance(at, cst.Attribute) or at.attr.value != "at":
+            return UNKNOWN
+        if self._take(at.value, Array(op="called", confidence=LIKELY)) is UNKNOWN:
+            return UNKNOWN
+        function = self.frame.calls[node] = self.eval(node.func)
+        return self.call(function, args, node)
 
     def _of_array(self, node: cst.Call, args: Arguments) -> Value:
         """What a method of PyTorch's tensors returns that is called where only MLX's arrays can be."""

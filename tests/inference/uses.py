@@ -19,3 +19,10 @@ def of_tensors(x, weights, path):
     path  #: unknown
     path.mean()
     return y
+
+
+def updated(counts, ids, table):
+    counts  #: array
+    table  #: unknown
+    table.at[0, 1]
+    return counts.at[ids].add(1)
