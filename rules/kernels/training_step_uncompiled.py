@@ -20,7 +20,7 @@ class TrainingStepUncompiled(Rule):
     """A training step that could be compiled as a whole
 
     ## What it does
-    Finds functions that compute gradients, update a model with them and do nothing else, in files that compile nothing.
+    Finds functions that compute gradients, update a model with them and return, in files that compile nothing.
     It is advice.
 
     ## PyTorch and MLX
@@ -132,7 +132,8 @@ def _is_step(function: cst.FunctionDef, context: Context) -> bool:
         return False
     if any(_name(call) in _LOOKING or _transforms(call, context) for call in calls):
         return False  # a value is looked at, or it is made for a single step
-    return any(is_gradient_call(context.called(call)) for call in calls) and _updates(calls, context) == 1
+    gives = any(isinstance(part, cst.Return) and part.value is not None for part in parts)
+    return gives and any(is_gradient_call(context.called(call)) for call in calls) and _updates(calls, context) == 1
 
 
 def _transforms(call: cst.Call, context: Context) -> bool:
