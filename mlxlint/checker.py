@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Parse = Callable[[str, str], cst.Module]
 
 INTERNAL_ERROR = "MLX002"
-MOST_TEXT = 3_000_000  # characters whose trees and values are held at a time, some 80 bytes for each
+MOST_TEXT = 5_000_000  # characters whose trees are held at a time, some 50 bytes for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +125,7 @@ class Checker:
         """Let go of the trees of the files seen, when they are many. To be called between two files."""
         if sum(analysis.project.size for analysis in self._analyses.values()) > MOST_TEXT:
             for analysis in self._analyses.values():
-                analysis.forget()
-            gc.collect()
+                analysis.forget(MOST_TEXT // 2 // len(self._analyses))
 
 
 def _graded(finding: Finding, settings: Settings) -> Finding:

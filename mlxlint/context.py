@@ -46,6 +46,10 @@ class Context:
         self._shared: dict[tuple[object, cst.CSTNode], Any] = {}
         self._callees: dict[cst.Call, str | None] = {}
 
+    def close(self) -> None:
+        """Let go of what rules share, which refers back to here."""
+        self._shared.clear()
+
     # ---- values and names
 
     def value(self, node: cst.CSTNode | None) -> Value:

@@ -89,9 +89,9 @@ class Analysis:
                 for key in keys or ():
                     self.keyed_hooks[kind].setdefault(key, []).append(hook)
 
-    def forget(self) -> None:
-        """Let go of the texts, trees and values of all files seen."""
-        self.project.forget()
+    def forget(self, keep: int = 0) -> None:
+        """Let go of the texts, trees and values of the files seen, but for ``keep`` characters of the most used."""
+        self.project.forget(keep)
 
     def _holds(self, rule: Rule) -> bool:
         of_mlx_lm = package_of(rule.code) == "mlx-lm"
@@ -120,7 +120,9 @@ class Analysis:
         context = Context(module, survey, self.target_mlx, self.target_mlx_lm, around)
         broken = self._visit(context, source)
         kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
-        return [*broken, *_findings(context, kept, source)]
+        found = [*broken, *_findings(context, kept, source)]
+        context.close()
+        return found
 
     def _visit(self, context: Context, source: Source) -> list[Finding]:
         broken: list[Finding] = []

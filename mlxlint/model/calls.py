@@ -34,8 +34,7 @@ from mlxlint.model.values import (
     weaker,
 )
 
-MAX_DEPTH = 6  # nested calls of the project's functions ...
-MAX_DEPTH_OF_LASTING = 3  # ... where the one called is of a module that only serves to read another
+MAX_DEPTH = 6  # nested calls of the project's functions
 MAX_CONTEXTS = 12  # argument combinations for which one function is run
 MAX_STEPS = 400_000  # statements run for one module, all contexts together
 WRAPPERS = frozenset(
@@ -80,8 +79,7 @@ class Calls(Machine):
         if self.seeing:
             shown.see(bound)
         annotated = self._stated_return(code)
-        deepest = MAX_DEPTH_OF_LASTING if code.module.lasting else MAX_DEPTH
-        if shown.running > 1 or self.depth >= deepest or self.steps > MAX_STEPS:
+        if shown.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
             return annotated
         key = tuple((n, v.key()) for n, v in bound.items())
         if key in shown.returns:

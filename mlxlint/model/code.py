@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -53,6 +53,12 @@ class ModuleCode:
         """Let go of the values on record."""
         self.values.clear()
         self.calls.clear()
+
+    def take_apart(self) -> None:
+        """Undo what refers to itself in a circle: what is no longer needed is then gone at once."""
+        take_apart(self.functions.values(), self.classes.values())
+        for part in (self.env, self.values, self.calls, self.functions, self.classes, self.rests_on):
+            part.clear()
 
     @cached_property
     def has_arrays_of_mlx_alone(self) -> bool:
@@ -260,3 +266,11 @@ class ClassCode:
             if isinstance(value, Function):
                 return value.code
         return None
+
+
+def take_apart(functions: Iterable[FunctionCode], classes: Iterable[ClassCode]) -> None:
+    """Undo what functions and classes refer to that refers to them."""
+    for function in functions:
+        function.scopes, function.shown = (), None
+    for cls in classes:
+        cls.body, cls.bases, cls.shown = {}, [], None

@@ -9,7 +9,7 @@ import libcst as cst
 
 from mlxlint.model import foreign
 from mlxlint.model.arguments import Arguments
-from mlxlint.model.code import ClassCode, Env, FunctionCode, ModuleCode, SeenCalls, SeenObjects
+from mlxlint.model.code import ClassCode, Env, FunctionCode, ModuleCode, SeenCalls, SeenObjects, take_apart
 from mlxlint.model.values import (
     NONE,
     UNKNOWN,
@@ -80,9 +80,8 @@ class Machine:
         self.project = project
         self.frame: Frame = None  # type: ignore[assignment]
         self.loading = False  # whether the top level of a lasting module is run
-        self._showing: list[FunctionCode | ClassCode] = []
         self._recorded: set[ModuleCode] = set()  # the lasting ones with values on record
-        self.begin()
+        self._start()
         self._expressions: dict[type, Callable[[Any], Value]] = {
             getattr(cst, name[3:]): getattr(self, name) for name in dir(type(self)) if name.startswith("on_")
         }
@@ -95,6 +94,9 @@ class Machine:
         for module in self._recorded:
             module.clear()
         self._recorded.clear()
+        for code in self._showing:
+            code.shown = None
+        take_apart(self.functions.values(), self.classes.values())
         self._start()
 
     def _start(self) -> None:
@@ -104,20 +106,21 @@ class Machine:
         self.pending: dict[ModuleCode, list[FunctionCode]] = {}
         self.functions: dict[cst.CSTNode, FunctionCode] = {}  # those in functions of lasting modules
         self.classes: dict[cst.ClassDef, ClassCode] = {}
-        for code in self._showing:
-            code.shown = None
-        self._showing = []
+        self._showing: list[FunctionCode | ClassCode] = []
 
     def apart(self, run: Callable[[], None]) -> None:
         """Run from the beginning in the midst of something else; what is shown by it is forgotten."""
         outer = self.depth, self.steps, self.seeing, self.pending, self.functions, self.classes, self.loading
         shown = [(code, code.shown) for code in self._showing]
+        for code, _ in shown:
+            code.shown = None
         self._start()
         self.loading = True
         try:
             run()
         finally:
-            self._start()
+            for code in self._showing:
+                code.shown = None
             self.depth, self.steps, self.seeing, self.pending, self.functions, self.classes, self.loading = outer
             for code, what in shown:
                 code.shown = what

@@ -44,19 +44,35 @@ class Project:
 
     def begin(self) -> None:
         """Forget what the analysis of one file has shown."""
-        self._modules = {}
+        self.interpreter.begin()
+        for module in (*self._modules.values(), *self._in_cycles):
+            if module is not None:
+                module.take_apart()
         for module in self._in_cycles:
             self._lasting.pop(module.path, None)  # type: ignore[arg-type]
+        self._modules = {}
         self._in_cycles.clear()
-        self.interpreter.begin()
 
-    def forget(self) -> None:
-        """Let go of all texts, trees and values."""
+    def forget(self, keep: int = 0) -> None:
+        """Let go of texts, trees and values, but for the lasting modules that were used most.
+
+        Args:
+            keep: characters of text that these may have together.
+        """
         self.begin()
         self.finder.forget()
-        self._lasting.clear()
-        self.trees.clear()
-        self.size = 0
+        kept: dict[ModuleCode, None] = {}
+        lasting = [module for module in self._lasting.values() if module is not None]
+        for module in sorted(lasting, key=lambda module: -module.uses):
+            more = dict.fromkeys([module, *_rests_on(module)])
+            if sum(len(each.text) for each in {**kept, **more}) <= keep:
+                kept.update(more)
+        for module in lasting:
+            if module not in kept:
+                module.take_apart()
+        self._lasting = {module.path: module for module in kept if module.path is not None}
+        self.trees = {module.text: module.tree for module in kept}
+        self.size = sum(map(len, self.trees))
 
     def facts(self, path: Path) -> Facts:
         """What the analysis of a file took from other files."""
@@ -119,6 +135,9 @@ class Project:
         module = self._lasting[path]
         if module is None:
             return None
+        module.uses += 1
+        if self._loading:
+            self._loading[-1].rests_on.add(module)
         if module in self._loading:
             self._in_cycles.update(self._loading[self._loading.index(module) :])
         elif not module.executed:
@@ -140,7 +159,8 @@ class Project:
 
     def analyse(self, module: ModuleCode) -> None:
         """Analyse a module, after those that import it: their calls say what its functions are given."""
-        importers = [Path(path) for path in self.finder.importers(str(module.path))] if module.path is not None else []
+        has_functions = module.path is not None and "def " in module.text
+        importers = [Path(path) for path in self.finder.importers(str(module.path))] if has_functions else []
         self._modules.update(dict.fromkeys(importers))
         for importer in importers:
             self._consult(importer, module)
@@ -247,3 +267,14 @@ class Project:
         else:
             found = self.finder.module(str(importer.path.parent), name, str(importer.path))
         return None if found is None else Path(found)
+
+
+def _rests_on(module: ModuleCode) -> set[ModuleCode]:
+    """The modules that a lasting one was executed with, directly or not."""
+    found: set[ModuleCode] = set()
+    pending = [module]
+    while pending:
+        new = pending.pop().rests_on - found
+        found |= new
+        pending += new
+    return found
