@@ -396,7 +396,8 @@ IN_PLACE = frozenset(
     logical_not logical_or lt masked_fill masked_scatter mul multiply nan_to_num ne neg negative normal pow put
     reciprocal relu remainder round rsqrt scatter scatter_add scatter_reduce sigmoid sign sin sinh sqrt square
     squeeze sub subtract swapaxes t tan tanh transpose tril triu true_divide trunc uniform unsqueeze xlogy zero
-    bernoulli exponential random resize set""".split() )
+    bernoulli exponential random resize set""".split()
+)
 
 
 @cache

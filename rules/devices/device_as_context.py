@@ -6,9 +6,7 @@ from mlxlint.context import Context
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 _DEVICES = frozenset({"mlx.core.cpu", "mlx.core.gpu"})
-_MADE = frozenset(
-    {"mlx.core.Device", "mlx.core.new_stream", "mlx.core.default_stream", "mlx.core.default_device"}
-)
+_MADE = frozenset({"mlx.core.Device", "mlx.core.new_stream", "mlx.core.default_stream", "mlx.core.default_device"})
 
 
 class DeviceAsContext(Rule):

@@ -117,4 +117,3 @@ class CacheByConcatenation(Rule):
             shown(more > 1.5, f"{more:.1f} times the cache's memory, {slow:.0f} ms on {mx.default_device()}"),
             shown(less < 1.5, f"written in place: {less:.1f} times, {fast:.0f} ms"),
         )
-

@@ -71,9 +71,7 @@ class LoraWithoutFreeze(Rule):
         scope: cst.CSTNode = context.tree if function is None else function.body
         if _freezes(scope, name, context) or not _loads(scope, name, context):
             return
-        fix = NodeFix(
-            "Freeze it first", [InsertStatement(node, f"{name}.freeze()", after=False)], Applicability.UNSAFE
-        )
+        fix = NodeFix("Freeze it first", [InsertStatement(node, f"{name}.freeze()", after=False)], Applicability.UNSAFE)
         context.report(self, node, confidence=Confidence.LIKELY, model=name, fix=fix)
 
     @staticmethod
