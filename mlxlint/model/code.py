@@ -43,6 +43,7 @@ class ModuleCode:
         self.functions: dict[cst.CSTNode, FunctionCode] = {}
         self.classes: dict[cst.ClassDef, ClassCode] = {}
         self.found: dict[str, Path | None] = {}  # modules of the project, as seen from here
+        self.exposed: dict[cst.CSTNode, frozenset[str] | None] = {}  # names by loop
         self.rests_on: set[ModuleCode] = set()  # the lasting ones that it was executed with
         self.uses = 0  # how often it was asked for
         self.executed = False

@@ -10,6 +10,7 @@ from mlxlint.model import foreign
 from mlxlint.model.arguments import Arguments
 from mlxlint.model.calls import TRANSPARENT, WRAPPERS
 from mlxlint.model.code import ClassCode, Env, FunctionCode
+from mlxlint.model.exposure import exposed
 from mlxlint.model.expressions import OPERATORS
 from mlxlint.model.machine import Frame, Machine, iterated
 from mlxlint.model.narrowing import given_instead, none_tested
@@ -203,12 +204,10 @@ class Statements(Machine):
             home.update(env)
         return home
 
-    def _loop(
-        self, enter: Callable[[], None], body: cst.BaseSuite, orelse: cst.Else | None, leave: Callable[[], None]
-    ) -> bool:
-        """Run a loop's body until the environment is stable, at most a few times."""
+    def _loop(self, loop: cst.For | cst.While, enter: Callable[[], None], leave: Callable[[], None]) -> bool:
+        """Run a loop's body until what it reads of the pass before is stable, at most a few times."""
         frame = self.frame
-        before = dict(frame.env)
+        read = self._exposed(loop)
         passes = LOOP_PASSES if len(frame.breaks) < 2 else 1
         exits: list[Env] = []
         for _ in range(passes):
@@ -216,31 +215,35 @@ class Statements(Machine):
             frame.breaks.append([])
             frame.continues.append([])
             enter()
-            ended = self.suite(body)
+            ended = self.suite(loop.body)
             exits = frame.breaks.pop()
             ends = [*frame.continues.pop(), *([] if ended else [frame.env])]
             joined = join_envs([start, *ends])
-            stable = same_env(start, joined)
             frame.env = joined
-            if stable:
+            if same_env(_part(start, read), _part(joined, read)):
                 break
-        del before
         leave()
-        if orelse is not None:
-            self.suite(orelse.body)
+        if loop.orelse is not None:
+            self.suite(loop.orelse.body)
         self._merge([frame.env, *exits], frame.env)
         return False
 
+    def _exposed(self, loop: cst.For | cst.While) -> frozenset[str] | None:
+        known = self.frame.module.exposed
+        if loop not in known:
+            known[loop] = exposed(loop)
+        return known[loop]
+
     def run_For(self, node: cst.For) -> bool:
         element = iterated(self.eval(node.iter), node.iter)
-        return self._loop(lambda: self.assign(node.target, element, None), node.body, node.orelse, lambda: None)
+        return self._loop(node, lambda: self.assign(node.target, element, None), lambda: None)
 
     def run_While(self, node: cst.While) -> bool:
         def enter() -> None:
             self.eval(node.test)
             self.narrow(node.test, True)
 
-        self._loop(enter, node.body, node.orelse, lambda: self.narrow(node.test, False))
+        self._loop(node, enter, lambda: self.narrow(node.test, False))
         return False
 
     def run_Try(self, node: cst.Try | cst.TryStar) -> bool:
@@ -388,6 +391,11 @@ def join_envs(envs: list[Env]) -> Env:
 
 def same_env(a: Env, b: Env) -> bool:
     return len(a) == len(b) and all(v is b.get(n) or (n in b and v.key() == b[n].key()) for n, v in a.items())
+
+
+def _part(env: Env, names: frozenset[str] | None) -> Env:
+    """An environment without the names that do not matter; what is known of attributes always does."""
+    return env if names is None else {name: value for name, value in env.items() if name in names or "." in name}
 
 
 def _captured(pattern: cst.MatchPattern) -> list[str]:
