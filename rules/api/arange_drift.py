@@ -65,9 +65,10 @@ class ArangeDrift(Rule):
         )  # fmt: skip
 
     @staticmethod
-    def repro(rate: int = 44100, seconds: int = 10) -> Evidence:
+    def repro() -> Evidence:
         import mlx.core as mx
 
+        rate, seconds = 44_100, 10
         last = seconds - 1 / rate
         with mx.stream(mx.cpu):
             added = mx.arange(0, seconds, 1 / rate)[-1].item()
