@@ -115,11 +115,13 @@ class SeenCalls:
         """Note the arguments of one call, for the parameters' values when the function itself is read."""
         changed = False
         for name, value in arguments.items():
-            known = self.alternatives.setdefault(name, [])
-            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES and all(v.key() != value.key() for v in known):
-                known.append(value)
             old = self.seen.get(name)
-            new = value if old is None else value if old is UNKNOWN else old if value is UNKNOWN else join(old, value)
+            if value is UNKNOWN and old is not None:
+                continue
+            known, key = self.alternatives.setdefault(name, []), value.key()
+            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES and all(v.key() != key for v in known):
+                known.append(value)
+            new = value if old is None or old is UNKNOWN else join(old, value)
             if old is None or (new is not old and new.key() != old.key()):
                 self.seen[name] = new
                 changed = True

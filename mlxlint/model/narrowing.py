@@ -35,15 +35,15 @@ class Narrowing(Machine):
 
     def narrow(self, test: cst.BaseExpression, truth: bool) -> None:
         """Keep of the names in a test only the alternatives with which it has this outcome."""
-        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        if isinstance(test, (cst.Name, cst.Attribute)):
+            if truth:
+                self._filter(test, lambda v: not (isinstance(v, Const) and v.value is None))
+        elif isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
             self.narrow(test.expression, not truth)
         elif isinstance(test, cst.BooleanOperation):
             if isinstance(test.operator, cst.And) is truth:
                 self.narrow(test.left, truth)
                 self.narrow(test.right, truth)
-        elif isinstance(test, (cst.Name, cst.Attribute)):
-            if truth:
-                self._filter(test, lambda v: not (isinstance(v, Const) and v.value is None))
         elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
             comparison = test.comparisons[0]
             if isinstance(comparison.comparator, cst.Name) and comparison.comparator.value == "None":

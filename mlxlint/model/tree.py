@@ -67,6 +67,7 @@ class _Readers(dict[type, Reader]):
         return reader
 
 
+_LEAVES = frozenset({cst.Name, cst.Integer, cst.Float, cst.SimpleString, cst.Pass})  # most nodes, and none below them
 _NO_NODE = frozenset({str, bool, type(None), int, cst.MaybeSentinel})  # what fields hold besides nodes
 _readers = _Readers()
 
@@ -96,10 +97,10 @@ def parents(root: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:
     stack = [root]
     while stack:
         node = stack.pop()
-        below = _readers[type(node)](node)
-        for child in below:
+        for child in _readers[type(node)](node):
             found[child] = node
-        stack += below
+            if type(child) not in _LEAVES:
+                stack.append(child)
     return found
 
 
