@@ -52,6 +52,7 @@ class InitialiserGivenArray(Rule):
     fixable = Fixable.SOMETIMES
     message = "`nn.init.{initialiser}` takes settings and returns a function: it does not fill `{array}`"
     calls = frozenset({"mlx.*"})
+    yields_to = ("torch-name",)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if not node.args or node.args[0].star:

@@ -67,6 +67,7 @@ class DifferingUpdate(Rule):
     severity = Severity.WARNING
     calls = frozenset(_UPDATES)
     message = "`optim.{optimizer}` {mlx}; PyTorch's {torch}"
+    yields_to = ("optimizer-argument-order",)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = constructor(node, context)
