@@ -1,7 +1,8 @@
 """Codes and names to rules: the built-in ones and those of installed rule packs, through one entry-point group.
 
 A rule is imported when it is asked for. What rules there are is told by an index, which is to the rules what byte code
-is to a module: written beside it when first needed, and anew when a file of the tool or of a pack has changed.
+is to a module: written when first needed, and anew when a file of the tool or of a pack has changed. It stands in the
+user's cache and not beside the rules: an uninstallation would leave it, and a folder to be taken for the package.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GROUP = "mlxlint.rules"
 BUILT_IN = "mlxlint.rules"
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_USER_CACHES = {"win32": "~/AppData/Local", "darwin": "~/Library/Caches"}
 
 
 class BrokenRulePack(Exception):
@@ -154,9 +156,7 @@ class _blaming:  # noqa: N801 - reads as a verb
 
 @cache
 def _index() -> Index:
-    from importlib.util import cache_from_source
-
-    path = os.path.splitext(cache_from_source(os.path.join(_HERE, "rules.py")))[0] + ".json"
+    path = _place()
     try:
         with open(path, encoding="utf-8") as file:
             stored = json.load(file)
@@ -173,12 +173,20 @@ def _index() -> Index:
     return index
 
 
+def _place() -> str:
+    """The index of this installation, for this version of Python."""
+    kept = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(_USER_CACHES.get(sys.platform, "~/.cache"))
+    installation = blake2b(os.fsencode(_HERE), digest_size=8).hexdigest()
+    return os.path.join(kept, "mlxlint", f"rules-{installation}.{sys.implementation.cache_tag}.json")
+
+
 def _write(path: str, data: Mapping[str, object]) -> None:
     from contextlib import suppress
 
     from mlxlint.files import write_whole
 
     with suppress(OSError):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         write_whole(path, json.dumps(data).encode())
 
 

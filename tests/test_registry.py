@@ -49,15 +49,20 @@ def loaded(installed: Path, **environment: str) -> tuple[int, bool]:
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=installed,
-        env={**kept, "PYTHONPATH": str(installed), **environment},
+        env={**kept, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(kept_in(installed)), **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     count, imported = done.stdout.split()
     return int(count), imported == "True"
 
 
+def kept_in(installed: Path) -> Path:
+    """The user's cache, beside the installation: a folder of it would be a change to what is installed."""
+    return installed.with_name(f"{installed.name}-cache")
+
+
 def index(installed: Path) -> Path | None:
-    return next((installed / "mlxlint" / "__pycache__").glob("rules.*.json"), None)
+    return next((kept_in(installed) / "mlxlint").glob("rules-*.json"), None)
 
 
 def write_rule(installed: Path, name: str, code: str) -> None:
@@ -93,6 +98,17 @@ def test_no_index_where_no_byte_code_is_wanted(installed: Path) -> None:
     for _ in range(2):
         assert loaded(installed, PYTHONDONTWRITEBYTECODE="1")[1]
     assert index(installed) is None
+
+
+def test_an_index_that_cannot_be_kept_is_done_without(installed: Path) -> None:
+    kept_in(installed).write_text("a file where the folder would be", encoding="utf-8")
+    assert [loaded(installed)[1], loaded(installed)[1]] == [True, True]
+
+
+def test_nothing_is_left_beside_the_rules(installed: Path) -> None:
+    loaded(installed)
+    strange = [path for path in (installed / "mlxlint").rglob("__pycache__/*") if path.suffix != ".pyc"]
+    assert strange == []
 
 
 def test_rules_that_share_a_code_are_an_error(installed: Path) -> None:
