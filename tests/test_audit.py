@@ -251,6 +251,10 @@ def test_there_is_a_way_back_from_every_module() -> None:
             "from torch import nn\nlayers = nn.Sequential()\nlayers.append(nn.ReLU())\nlayers.zero_grad()",
             ["torch.nn.Sequential", "torch.nn.Module.append", "torch.nn.ReLU", "torch.nn.Module.zero_grad"],
         ),
+        (
+            "from torch import nn\nclass A(nn.Module):\n    def forward(self, x):\n        return self.training",
+            ["torch.nn.Module", "torch.nn.Module.training"],
+        ),
         ("import torch\ntorch.cuda.synchronize()", ["torch.cuda.synchronize"]),
         ("import torch", []),
         ("import torch, mlx.core as mx\nmx.ones(2).reshape(1, 2)", []),

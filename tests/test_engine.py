@@ -171,7 +171,7 @@ def test_what_does_not_parse_is_told_where_python_tells_it(text: str, row: int, 
 
 
 def test_what_only_the_parser_does_not_take_is_told_where_it_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ast.parse", lambda text: None)
+    monkeypatch.setattr("mlxlint.engine._told_by_python", lambda text: None)
     (finding,) = lint("f(a b)\nc = 1\n")
     assert (finding.start.row, finding.start.column) == (1, 6)
     assert "error at" not in finding.message

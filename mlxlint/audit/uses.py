@@ -15,6 +15,7 @@ from mlxlint.positions import offsets
 from mlxlint.rules.api import _names
 from mlxlint.source import Source
 
+_STATE = frozenset({"training"})  # what modules have beside methods
 _OWNERS = {MODULE: "mlx.nn.", SCHEDULER: "mlx.optimizers.lr_scheduler.", OPTIMIZER: "mlx.optimizers."}
 
 
@@ -85,7 +86,8 @@ def _used(node: cst.Name | cst.Attribute, imported: Mapping[str, str], context: 
     if context.array(node.value) is not None:
         return f"{TENSOR}.{node.attr.value}"
     base = context.value(node.value)
-    if isinstance(base, Instance) and (isinstance(value, Name) or base.type.startswith("mlx.optimizers.")):
+    is_method = isinstance(value, Name) or (isinstance(base, Instance) and base.type.startswith("mlx.optimizers."))
+    if isinstance(base, Instance) and (is_method or node.attr.value in _STATE):
         return _of_object(node.attr.value, base)
     return _of_torch(node, value, context) if context.qualified(node.value) is not None else None
 
@@ -103,7 +105,7 @@ def _qualified(value: Value) -> str | None:
 
 
 def _of_object(name: str, receiver: Instance) -> str | None:
-    """A method of PyTorch's modules or optimizers, where the class of the object has none of that name."""
+    """A member of PyTorch's modules or optimizers, where the class of the object has none of that name."""
     bases = receiver.code.ancestry()[1] if receiver.code is not None else [receiver.type]
     for scope, prefix in _OWNERS.items():
         if any(base.startswith(prefix) for base in bases):
