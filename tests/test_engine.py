@@ -13,6 +13,7 @@ import pytest
 from mlxlint.context import Context
 from mlxlint.engine import Analysis
 from mlxlint.fix import apply
+from mlxlint.model.calls import MAX_AWAY
 from mlxlint.rule import (
     Applicability,
     Confidence,
@@ -334,6 +335,22 @@ def test_of_those_that_import_a_module_only_what_calls_it_is_run(tmp_path: Path)
     )
     found = project(tmp_path, {"helpers": "def first(x):\n    return x[0]\n", "main": caller})
     assert [f.start.row for f in found["helpers"]] == [3]
+
+
+def test_what_is_called_far_away_is_followed_no_more_when_much_of_it_was_run(tmp_path: Path) -> None:
+    far = (
+        "import mlx.core as mx\nfrom deep import deep\n"
+        "def near(): return mx.zeros((3,)) > 0\n"
+        "def before(): return deep(1)\ndef after(): return deep(2)\n"
+        "def busy():\n" + "    a = 1\n" * (MAX_AWAY + 1)
+    )
+    main = (
+        "from far import after, before, busy, near\ndef own(): return near()\n"
+        "a = before()[0]\nbusy()\nb = after()[0]\nc = own()[0]\nd = near()[0]\n"
+    )
+    deep = "import mlx.core as mx\ndef deep(n): return mx.zeros((3,)) > n\n"
+    found = project(tmp_path, {"deep": deep, "far": far, "main": main})
+    assert [f.start.row for f in found["main"]] == [4, 7, 8]
 
 
 def test_other_packages_of_the_environment_are_not_read(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from mlxlint.model.values import (
 MAX_DEPTH = 6  # nested calls of the project's functions
 MAX_CONTEXTS = 12  # argument combinations for which one function is run
 MAX_STEPS = 400_000  # statements run for one module, all contexts together
+MAX_AWAY = 300  # ... in other modules than the linted one, before calls made there are followed no more
 WRAPPERS = frozenset(
     """
         functools.partial mlx.core.compile mlx.core.grad mlx.core.value_and_grad mlx.core.vmap
@@ -79,7 +80,7 @@ class Calls(Machine):
         if self.seeing:
             shown.see(bound)
         annotated = self._stated_return(code)
-        if shown.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
+        if shown.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS or self._is_far_away():
             return annotated
         key = tuple((n, v.key()) for n, v in bound.items())
         if key in shown.returns:
@@ -107,6 +108,10 @@ class Calls(Machine):
             result = weaker(result, CERTAIN)
         shown.returns[key] = result
         return result
+
+    def _is_far_away(self) -> bool:
+        """Whether a call is made by what was called outside the linted module, and enough was followed there."""
+        return self.away > MAX_AWAY and self.depth > 0 and self.frame.module is not self.linted
 
     def _stated_return(self, code: FunctionCode) -> Value:
         if isinstance(code.node, cst.FunctionDef) and code.node.returns is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
@@ -79,6 +79,7 @@ class Machine:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.frame: Frame = None  # type: ignore[assignment]
+        self.linted: ModuleCode | None = None
         self.loading = False  # whether the top level of a lasting module is run
         self._recorded: set[ModuleCode] = set()  # the lasting ones with values on record
         self._start()
@@ -94,6 +95,7 @@ class Machine:
         for module in self._recorded:
             module.clear()
         self._recorded.clear()
+        self.linted = None
         for code in self._showing:
             code.shown = None
         take_apart(self.functions.values(), self.classes.values())
@@ -102,6 +104,7 @@ class Machine:
     def _start(self) -> None:
         self.depth = 0
         self.steps = 0
+        self.away = 0  # those of the steps that were not in the linted module
         self.seeing = True  # whether calls tell functions what they are given
         self.pending: dict[ModuleCode, list[FunctionCode]] = {}
         self.functions: dict[cst.CSTNode, FunctionCode] = {}  # those in functions of lasting modules
@@ -110,18 +113,19 @@ class Machine:
 
     def apart(self, run: Callable[[], None]) -> None:
         """Run from the beginning in the midst of something else; what is shown by it is forgotten."""
-        outer = self.depth, self.steps, self.seeing, self.pending, self.functions, self.classes, self.loading
+        outer = self.depth, self.steps, self.away, self.seeing, self.pending, self.functions, self.classes
         shown = [(code, code.shown) for code in self._showing]
         for code, _ in shown:
             code.shown = None
+        loading, self.loading = self.loading, True
         self._start()
-        self.loading = True
         try:
             run()
         finally:
             for code in self._showing:
                 code.shown = None
-            self.depth, self.steps, self.seeing, self.pending, self.functions, self.classes, self.loading = outer
+            self.loading = loading
+            self.depth, self.steps, self.away, self.seeing, self.pending, self.functions, self.classes = outer
             for code, what in shown:
                 code.shown = what
             self._showing = [code for code, _ in shown]
@@ -219,7 +223,7 @@ class Machine:
         """Keep of the names in a test only the alternatives with which it has this outcome."""
         raise NotImplementedError
 
-    def block(self, statements: Iterable[cst.CSTNode]) -> bool:
+    def block(self, statements: Collection[cst.CSTNode]) -> bool:
         """Run statements; True when control surely leaves before the end."""
         raise NotImplementedError
 

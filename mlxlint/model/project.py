@@ -162,8 +162,10 @@ class Project:
         has_functions = module.path is not None and "def " in module.text
         importers = [Path(path) for path in self.finder.importers(str(module.path))] if has_functions else []
         self._modules.update(dict.fromkeys(importers))
+        self.interpreter.linted = module
         for importer in importers:
             self._consult(importer, module)
+        self.interpreter.away = 0
         self.interpreter.analyse(module)
 
     def _consult(self, path: Path, module: ModuleCode) -> None:

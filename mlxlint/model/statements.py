@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import libcst as cst
 
@@ -23,7 +23,7 @@ LOOP_PASSES = 3
 class Statements(Machine):
     """Runs statements. ``run_*`` methods return True when control surely does not go on after them."""
 
-    def block(self, statements: Iterable[cst.CSTNode]) -> bool:
+    def block(self, statements: Collection[cst.CSTNode]) -> bool:
         """Run statements; True when control surely leaves before the end."""
         ended = False
         frame = self.frame
@@ -40,6 +40,8 @@ class Statements(Machine):
                 handler = self._statements.get(type(statement))
                 ended = bool(handler and handler(statement)) or ended
             self.steps += 1
+        if frame.module is not self.linted:
+            self.away += len(statements)
         return ended
 
     def suite(self, body: cst.BaseSuite) -> bool:
