@@ -19,8 +19,8 @@ class UnknownName(Rule):
     """A name that an MLX module does not have
 
     ## What it does
-    Finds names read or imported from a module of MLX or MLX-LM that has no such name in the release linted for. Code
-    that asks first (`hasattr`, `try`, a test of the version) is left alone.
+    Finds names read or imported from a module of MLX or MLX-LM, or read from a class of MLX's, that has no such name in
+    the release linted for. Code that asks first (`hasattr`, `try`, a test of the version) is left alone.
 
     ## PyTorch and MLX
     MLX's modules are smaller than PyTorch's and follow NumPy's names, and names come and go between releases. A missing
@@ -70,7 +70,7 @@ class UnknownName(Rule):
 
     def _check(self, name: str, place: cst.CSTNode, context: Context) -> None:
         module, _, member = name.rpartition(".")
-        if module not in api.known_modules() or member.startswith("_"):
+        if member.startswith("_") or not (module in api.known_modules() or _is_class(module)):
             return
         target = context.target(name)
         absence = target.lacking(name)
@@ -87,12 +87,18 @@ class UnknownName(Rule):
 
     @staticmethod
     def repro(module: str = "mlx.core", name: str = "lgamma") -> Evidence:
-        import importlib
+        import pkgutil
 
-        found = importlib.import_module(module)
+        found = pkgutil.resolve_name(module)
         names = [known for known in dir(found) if not known.startswith("_")]
         hazard = raises(lambda: getattr(found, name), AttributeError)
         return Evidence(hazard, shown(bool(names), f"{module} has {len(names)} names"))
+
+
+def _is_class(name: str) -> bool:
+    """Whether this is a class of MLX's whose members are known."""
+    entry = api.lookup(name) if name.startswith("mlx.") else None
+    return entry is not None and entry.kind == "class" and bool(api.members(name))
 
 
 def _instead(module: str, member: str, release: str | None) -> str:
