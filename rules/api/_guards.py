@@ -13,15 +13,14 @@ from mlxlint.model.values import constant
 _ASKING = frozenset({"hasattr", "getattr", "setattr"})
 _TELLING = re.compile("version|TYPE_CHECKING", re.IGNORECASE)
 _ASKED: WeakKeyDictionary[Context, frozenset[str]] = WeakKeyDictionary()
-_CATCHING = frozenset(
-    {"AttributeError", "ImportError", "ModuleNotFoundError", "TypeError", "Exception", "BaseException"}
-)
+_EXPECTING = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "TypeError"})
+_ANYTHING = frozenset({"Exception", "BaseException"})
 
 
 def is_guarded(node: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a use stands where a missing name was thought of.
 
-    That is in a ``try`` that catches it, under a test of a version or of ``TYPE_CHECKING``, or anywhere in a
+    That is in a ``try`` that catches it and does without, under a test of a version or of ``TYPE_CHECKING``, or anywhere in a
     file that asks for the name with ``hasattr`` or sets it with ``setattr``.
     """
     child = node
@@ -46,9 +45,17 @@ def _asked_for(context: Context) -> frozenset[str]:
 
 
 def _catches(handler: cst.ExceptHandler) -> bool:
+    """Whether a handler is there for a missing name: one for anything, which raises again, is there to report."""
     if handler.type is None:
-        return True
+        return not _raises(handler)
     caught = (
         [element.value for element in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
     )
-    return any(isinstance(kind, cst.Name) and kind.value in _CATCHING for kind in caught)
+    names = {kind.value for kind in caught if isinstance(kind, cst.Name)}
+    return bool(names & _EXPECTING) or (bool(names & _ANYTHING) and not _raises(handler))
+
+
+def _raises(handler: cst.ExceptHandler) -> bool:
+    """Whether a handler ends by raising."""
+    last = handler.body.body[-1] if handler.body.body else None
+    return isinstance(last, cst.SimpleStatementLine) and isinstance(last.body[-1], cst.Raise)
