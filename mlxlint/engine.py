@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mlxlint.context import Context
 from mlxlint.evidence import package_of
 from mlxlint.model.finder import Finder
 from mlxlint.model.project import Project
-from mlxlint.model.values import members
+from mlxlint.model.values import Either
 from mlxlint.positions import Offsets, offsets
 from mlxlint.rule import (
     Confidence,
@@ -81,6 +81,7 @@ class Analysis:
         self.project = Project(finder=Finder([str(folder) for folder in search], unsaved=unsaved))
         self.hooks: dict[type[cst.CSTNode], list[Hook]] = {}
         self.keyed_hooks: dict[type[cst.CSTNode], dict[str, list[Hook]]] = {kind: {} for kind in _KEYS}
+        self._chosen: dict[tuple[object, ...], list[Hook]] = {}
         for rule in filter(self._holds, rules):
             for name, keys in rule.triggers().items():
                 kind, hook = getattr(cst, name), (rule, f"visit_{name}")
@@ -140,10 +141,13 @@ class Analysis:
 
     def _hooks_by_key(self, node: cst.CSTNode, context: Context) -> Sequence[Hook]:
         kind = type(node)
-        keyed, hooks = self.keyed_hooks[kind], self.hooks.get(kind, ())
-        for key in _KEYS[kind](node, context):
-            if key in keyed:
-                hooks = [*hooks, *keyed[key]]
+        chosen = (kind, *_KEYS[kind](node, context))
+        hooks = self._chosen.get(chosen)
+        if hooks is None:
+            hooks = list(self.hooks.get(kind, ()))
+            for key in dict.fromkeys(chosen[1:]):
+                hooks += self.keyed_hooks[kind].get(key, ())
+            self._chosen[chosen] = hooks
         return hooks
 
 
@@ -153,19 +157,31 @@ def _callee_keys(node: cst.Call, context: Context) -> Sequence[str]:
     return [*known, "." + node.func.attr.value] if isinstance(node.func, cst.Attribute) else known
 
 
-def _attribute_keys(node: cst.Attribute, context: Context) -> Collection[str]:
+def _attribute_keys(node: cst.Attribute, context: Context) -> Sequence[str]:
     value = context.value(node.value)
-    return {node.attr.value, *(type(member).__name__ + ".*" for member in members(value))}
+    if type(value) is not Either:
+        return (node.attr.value, type(value).__name__ + ".*")
+    return (node.attr.value, *sorted({type(member).__name__ + ".*" for member in value.members}))
 
 
-def _target_keys(node: cst.Assign, context: Context) -> Collection[str]:
-    return {type(target.target).__name__ for target in node.targets}
+def _target_keys(node: cst.Assign, context: Context) -> Sequence[str]:
+    return [type(target.target).__name__ for target in node.targets]
 
 
-_KEYS: dict[type[cst.CSTNode], Callable[[Any, Context], Collection[str]]] = {
+def _function_keys(node: cst.FunctionDef, context: Context) -> Sequence[str]:
+    return (node.name.value, "@") if node.decorators else (node.name.value,)
+
+
+def _operator_keys(node: cst.BinaryOperation, context: Context) -> Sequence[str]:
+    return (type(node.operator).__name__,)
+
+
+_KEYS: dict[type[cst.CSTNode], Callable[[Any, Context], Sequence[str]]] = {
     cst.Call: _callee_keys,
     cst.Attribute: _attribute_keys,
     cst.Assign: _target_keys,
+    cst.FunctionDef: _function_keys,
+    cst.BinaryOperation: _operator_keys,
 }
 
 

@@ -237,10 +237,12 @@ class Rule:
     severity: ClassVar[Severity]
     fixable: ClassVar[Fixable] = Fixable.NEVER
     message: ClassVar[str]
-    # What the methods of three frequent classes of node want to see; None: every one.
+    # What the methods of frequent classes of node want to see; None: every one.
     calls: ClassVar[frozenset[str] | None] = None  # callees: "sum" by last part, "mlx.*" by package, ".step" as spelled
     attributes: ClassVar[frozenset[str] | None] = None  # names after the dot, "Array.*" by what has them
     targets: ClassVar[frozenset[type[cst.CSTNode]] | None] = None  # classes of what is assigned to
+    functions: ClassVar[frozenset[str] | None] = None  # names of those defined, "@" for all that are decorated
+    operators: ClassVar[frozenset[type[cst.CSTNode]] | None] = None  # classes, of binary operations
     yields_to: ClassVar[
         tuple[str, ...]
     ] = ()  # names of more specific rules: where one of them speaks, this one does not
@@ -269,10 +271,16 @@ class Rule:
     @classmethod
     def triggers(cls) -> dict[str, list[str] | None]:
         """What the rule is shown: names of LibCST's classes of nodes, with the keys that are wanted or None for all."""
-        targets = None if cls.targets is None else [kind.__name__ for kind in cls.targets]
-        keys = {"Call": cls.calls, "Attribute": cls.attributes, "Assign": targets}
+        keys: dict[str, frozenset[Any] | None] = {
+            "Call": cls.calls, "Attribute": cls.attributes, "Assign": cls.targets,
+            "FunctionDef": cls.functions, "BinaryOperation": cls.operators,
+        }  # fmt: skip
         kinds = [name[6:] for name in dir(cls) if name.startswith("visit_")]
-        return {kind: None if (wanted := keys.get(kind)) is None else sorted(wanted) for kind in kinds}
+        return {kind: None if (wanted := keys.get(kind)) is None else sorted(map(_key, wanted)) for kind in kinds}
+
+
+def _key(wanted: str | type) -> str:
+    return wanted if isinstance(wanted, str) else wanted.__name__
 
 
 @dataclass

@@ -16,7 +16,7 @@ Env = dict[str, Value]
 MAX_ALTERNATIVES = 8
 _BINDING = frozenset({cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor})
 _SCOPES = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
-_IMPORTED = re.compile(r"(?:^|;)[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+_IMPORTED = re.compile(r"(?:^|;)[ \t]*(?:import|from)[ \t]+(\w+)")
 _OF_ARRAYS = frozenset(
     "numpy torch torchvision torchaudio jax tensorflow cupy pandas scipy cv2 PIL h5py tinygrad".split()
 )
@@ -64,14 +64,20 @@ class ModuleCode:
     @cached_property
     def has_arrays_of_mlx_alone(self) -> bool:
         """Whether MLX is imported somewhere in the file, and no other library with arrays."""
-        imported = set(_IMPORTED.findall(self.text))
-        return "mlx" in imported and not imported & _OF_ARRAYS
+        return "mlx" in self._imported and not self._imported & _OF_ARRAYS
 
     @cached_property
     def has_tensors_of_mlx_alone(self) -> bool:
         """Whether MLX is imported somewhere in the file, and nothing that makes tensors of another library."""
-        imported = set(_IMPORTED.findall(self.text))
-        return "mlx" in imported and not imported & _OF_TENSORS and _PYTORCH_RETURNED.search(self.text) is None
+        if "mlx" not in self._imported or self._imported & _OF_TENSORS:
+            return False
+        return _PYTORCH_RETURNED.search(self.text) is None
+
+    @cached_property
+    def _imported(self) -> set[str]:
+        """The root packages that are imported somewhere in the file."""
+        lines = (line for line in self.text.split("\n") if "import" in line)
+        return {root for line in lines for root in _IMPORTED.findall(line)}
 
     @property
     def package(self) -> str:

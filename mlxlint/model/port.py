@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+torch\b", re.MULTILINE)
+_IMPORTS = re.compile(r"^[ \t]*(?:import|from) torch\b", re.MULTILINE)
+_IN_IMPORTS = ("import torch", "from torch")  # one of which is in what _IMPORTS finds: much faster to look for
 _WEIGHTS = re.compile(r"""["'][^"'\n]*(?:\.pth?|\.ckpt|pytorch_model[^"'\n]*)["']""")
 _IN_WEIGHTS = (".pt", ".ckpt", "pytorch_model")  # one of which is in what _WEIGHTS finds: much faster to look for
 _ORIGINALS = re.compile(r"\bmodeling_(?!tf_|flax_)\w+\.py\b")  # how Transformers calls its models in PyTorch
@@ -44,7 +45,7 @@ def in_text(text: str) -> Sign | None:
 
 
 def _imports_torch(text: str) -> bool:
-    return "torch" in text and _IMPORTS.search(text) is not None
+    return any(part in text for part in _IN_IMPORTS) and _IMPORTS.search(text) is not None
 
 
 def around(text: str, importers: Files, neighbours: Files) -> Sign | None:

@@ -16,6 +16,7 @@ from mlxlint.model.values import Array, Const, Function, Instance, Name, Sequenc
 
 OF_ARGUMENTS = frozenset({"mlx.core.grad", "mlx.core.value_and_grad"})
 OF_PARAMETERS = "mlx.nn.value_and_grad"
+_STARTING = OF_ARGUMENTS | {OF_PARAMETERS}
 TRANSFORMS = frozenset({"grad", "value_and_grad"})
 _WITHOUT_GRADIENT = frozenset({"shape", "ndim", "size", "dtype", "nbytes", "itemsize"})
 _STOP = "mlx.core.stop_gradient"
@@ -97,7 +98,7 @@ def _flows(context: Context) -> Iterator[Flow]:
 
 def _started(call: cst.Call, called: Value, context: Context) -> Iterator[Flow]:
     """The function that one call of a transform differentiates."""
-    if not isinstance(called, Name) or not call.args or called.name not in OF_ARGUMENTS | {OF_PARAMETERS}:
+    if not isinstance(called, Name) or not call.args or called.name not in _STARTING:
         return
     place = 1 if called.name == OF_PARAMETERS else 0
     function = ArgumentNodes(call).get(place, "fun", "fn")

@@ -40,11 +40,10 @@ class BooleanDifference(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{expression}` stays boolean: both sides are"
+    operators = frozenset({cst.Add, cst.Subtract})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         subtracts = isinstance(node.operator, cst.Subtract)
-        if not subtracts and not isinstance(node.operator, cst.Add):
-            return
         if _is_boolean(node.left, context) and _is_boolean(node.right, context):
             sides: list[cst.CSTNode] = [node.left, node.right]
             severity: Severity | None = None if subtracts else Severity.INFO

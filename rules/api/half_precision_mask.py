@@ -52,10 +52,9 @@ class HalfPrecisionMask(Rule):
     severity = Severity.WARNING
     message = "`{constant}` is infinite in float16, {whose}: products with it, and rows masked whole, become NaN"
     calls = frozenset({"full"})
+    operators = frozenset({cst.Multiply})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.Multiply):
-            return
         for side, other in ((node.left, node.right), (node.right, node.left)):
             array = context.array(side)
             if array is not None and _too_large(other, context):

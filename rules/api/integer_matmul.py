@@ -51,10 +51,10 @@ class IntegerMatmul(Rule):
     fixable = Fixable.ALWAYS
     message = "`{product}` multiplies matrices of {dtype}: MLX only does so with floating-point types"
     calls = PRODUCTS
+    operators = frozenset({cst.MatrixMultiply})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if isinstance(node.operator, cst.MatrixMultiply):
-            self._check(node, [node.left, node.right], context)
+        self._check(node, [node.left, node.right], context)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = (context.callee(node) or "").removeprefix("mlx.core.")

@@ -9,7 +9,6 @@ from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix
 UNSIGNED = frozenset({"uint8", "uint16", "uint32", "uint64"})
 CALLS = frozenset({"where", "maximum", "minimum", "clip", "full"})
 _WHOLE = (cst.Name, cst.Attribute, cst.Call, cst.Subscript)
-_OPERATORS = (cst.Add, cst.Multiply)
 
 
 class NegativeBesideUnsigned(Rule):
@@ -52,6 +51,7 @@ class NegativeBesideUnsigned(Rule):
     fixable = Fixable.ALWAYS
     message = "`{number}` does not fit {dtype}, the dtype of `{array}`, and MLX raises"
     calls = CALLS
+    operators = frozenset({cst.Add, cst.Multiply})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         name = (context.callee(node) or "").removeprefix("mlx.core.")
@@ -64,8 +64,7 @@ class NegativeBesideUnsigned(Rule):
             self._check(node, given[0], given[1], context)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if isinstance(node.operator, _OPERATORS):
-            self._check(node, node.left, node.right, context)
+        self._check(node, node.left, node.right, context)
 
     def visit_Comparison(self, node: cst.Comparison, context: Context) -> None:
         if len(node.comparisons) == 1 and not isinstance(

@@ -50,13 +50,12 @@ class NormOfEverything(Rule):
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
     message = "`{norm}` is one number for the whole array: no row of `{array}` becomes a unit vector"
+    operators = frozenset({cst.Divide})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.Divide):
-            return
         array, call = context.array(node.left), _norm(node.right, context)
         found = None if call is None else operation(call, context, NORM)
-        if array is None or call is None or found is None or array.rank in (0, 1):
+        if array is None or call is None or found is None or array.rank in (0, 1) or _is_single_row(array):
             return
         if array.rank is None and (produced_by(array, *OFTEN_VECTORS) or array.op in ("operator.@", "operator.*")):
             return
@@ -76,6 +75,10 @@ class NormOfEverything(Rule):
         return Evidence(
             differs(x / mx.linalg.norm(x), expected), agrees(x / mx.linalg.norm(x, axis=-1, keepdims=True), expected)
         )
+
+
+def _is_single_row(array: Array) -> bool:
+    return array.shape is not None and all(size == 1 for size in array.shape[:-1])
 
 
 def _by_row(call: cst.Call, context: Context) -> NodeFix | None:

@@ -50,10 +50,11 @@ class ReflectedBitwise(Rule):
     severity = Severity.ERROR
     fixable = Fixable.ALWAYS
     message = "MLX arrays do not take a number on the left of `{operator}`: `{expression}`"
+    operators = frozenset(FUNCTIONS)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        function = FUNCTIONS.get(type(node.operator))
-        if function is None or context.array(node.right) is None:
+        function = FUNCTIONS[type(node.operator)]
+        if context.array(node.right) is None:
             return
         left = context.value(node.left)
         if not isinstance(left, (Const, Scalar)) or scalar_type(left) not in ("int", "bool"):

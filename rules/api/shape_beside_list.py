@@ -59,10 +59,9 @@ class ShapeBesideList(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "`{shape}` is a tuple, and `{other}` a list: they cannot be added"
+    operators = frozenset({cst.Add})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.Add):
-            return
         for given, other in ((node.left, node.right), (node.right, node.left)):
             if isinstance(other, cst.List) and (array := _array_of_shape(given)) is not None:
                 self._check(array, given, other, context)

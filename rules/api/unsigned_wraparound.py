@@ -49,9 +49,10 @@ class UnsignedWraparound(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "`{expression}` is computed in uint32: below zero it wraps to 4294967295"
+    operators = frozenset({cst.Subtract})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.Subtract) or not _is_uint32(node, context):
+        if not _is_uint32(node, context):
             return
         if (
             context.array(node.left) is None

@@ -51,10 +51,10 @@ class WidenedMatmul(Rule):
     fixable = Fixable.ALWAYS
     message = "`{narrow}` is {dtype} and `{wide}` {other}: the product is {result}"
     calls = frozenset({"matmul"})
+    operators = frozenset({cst.MatrixMultiply})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if isinstance(node.operator, cst.MatrixMultiply):
-            self._check(node, node.left, node.right, context)
+        self._check(node, node.left, node.right, context)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) == "mlx.core.matmul" and len(node.args) == 2 and not any(a.star for a in node.args):

@@ -54,16 +54,14 @@ class GatheredPerRank(Rule):
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         index = node.slice[0].slice
-        if isinstance(index, cst.Index) and is_rank(index.value, context):
+        if isinstance(index, cst.Index) and _is_gathered(node.value, context) and is_rank(index.value, context):
             self._check(node.value, node, context)
 
     def visit_For(self, node: cst.For, context: Context) -> None:
-        self._check(node.iter, node.iter, context)
+        if _is_gathered(node.iter, context):
+            self._check(node.iter, node.iter, context)
 
     def _check(self, gathered: cst.BaseExpression, place: cst.CSTNode, context: Context) -> None:
-        array = context.array(gathered)
-        if array is None or array.op != _GATHER:
-            return
         made = origin(gathered, context)
         given = context.array(made.args[0].value) if isinstance(made, cst.Call) and made.args else None
         if given is not None and given.shape and given.shape[0] not in (None, 1):
@@ -78,3 +76,8 @@ class GatheredPerRank(Rule):
         split = answers(head + "print(mx.split(parts, group.size())[group.rank()].tolist())")
         hazard = differs(read, [[1.0, 1.0], [2.0, 2.0]], what="of both processes")
         return Evidence(hazard, agrees(split, [[1.0, 1.0], [2.0, 2.0]]))
+
+
+def _is_gathered(node: cst.BaseExpression, context: Context) -> bool:
+    array = context.array(node)
+    return array is not None and array.op == _GATHER

@@ -56,9 +56,10 @@ class CustomGradientKeywords(Rule):
     kind = Kind.CRASH
     severity = Severity.WARNING
     message = "`{function}` does not take `{keyword}`, with which it is called where `{custom}` is"
+    functions = frozenset({"@"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        found = registered(node, context) if node.decorators else None
+        found = registered(node, context)
         if found is None or node.params.star_kwarg is not None:
             return
         taken = {parameter.name.value for parameter in (*positional(node), *node.params.kwonly_params)}

@@ -62,7 +62,9 @@ class ElementwiseUncompiled(Rule):
     message = "`{function}` is {count} elementwise operations: with `mx.compile` they are one"
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        if node not in context.tree.body or node.decorators or node.asynchronous is not None or len(node.body.body) > 8:
+        if context.parent(node) is not context.tree or node.decorators or node.asynchronous is not None:
+            return
+        if len(node.body.body) > 8:
             return
         count = _chain(node, context)
         code = context.module.functions.get(node)

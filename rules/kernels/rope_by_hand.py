@@ -55,6 +55,7 @@ class RopeByHand(Rule):
     severity = Severity.INFO
     calls = _JOINING
     message = "this is a rotary embedding: where positions count up by one, `mx.fast.rope` computes it in one step"
+    operators = frozenset({cst.Add})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         parts = _joined(node, context)
@@ -62,8 +63,6 @@ class RopeByHand(Rule):
             context.report(self, node, confidence=Confidence.LIKELY)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.Add):
-            return
         left, right = _factors(node.left, context), _factors(node.right, context)
         if left is None or right is None:
             return

@@ -71,6 +71,7 @@ class LossNotReduced(Rule):
     fixable = Fixable.SOMETIMES
     calls = frozenset({"value_and_grad", "grad", "item"})
     message = '`nn.losses.{loss}` returns one value per sample (`reduction="none"`), and {why}'
+    functions = frozenset({"@"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         called = context.value(node)

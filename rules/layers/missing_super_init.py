@@ -55,10 +55,9 @@ class MissingSuperInit(Rule):
     message = (
         "`{name}.__init__` does not call `super().__init__()`: training, freezing and `train()` raise `AttributeError`"
     )
+    functions = frozenset({"__init__"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        if node.name.value != "__init__":
-            return
         code = context.module.functions.get(node)
         if (
             code is None

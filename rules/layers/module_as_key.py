@@ -46,6 +46,7 @@ class ModuleAsKey(Rule):
     severity = Severity.ERROR
     calls = frozenset({"hash"})
     message = "`{module}` is an MLX module, which cannot be hashed: {what}"
+    functions = frozenset({"@"})
 
     def visit_Dict(self, node: cst.Dict, context: Context) -> None:
         for element in node.elements:
@@ -67,8 +68,6 @@ class ModuleAsKey(Rule):
             self._check(node.args[0].value, "use `id`", context)
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        if not node.decorators:
-            return
         code = context.module.functions.get(node)
         owner = None if code is None else code.owner
         if code is None or owner is None or not owner.is_mlx_module or code.is_static:

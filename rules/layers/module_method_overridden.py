@@ -63,11 +63,10 @@ class ModuleMethodOverridden(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     message = "`{name}` of an MLX module is overridden: {why}"
+    functions = frozenset(_CALLED)
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
         name = node.name.value
-        if name not in _CALLED:
-            return
         code = context.module.functions.get(node)
         owner = None if code is None else code.owner
         if owner is None or not owner.is_mlx_module or _calls_inherited(node, name, context):

@@ -71,10 +71,9 @@ class TrainNeverCalled(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{holder}` holds a `{layer}`, and its `train` and `eval` do not call this method"
+    functions = frozenset({"train"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        if node.name.value != "train":
-            return
         code = context.module.functions.get(node)
         owner = None if code is None else code.owner
         if owner is None or not owner.is_mlx_module:

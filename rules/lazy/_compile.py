@@ -37,6 +37,7 @@ class CompiledRule(Rule):
     """Base of the rules about compiled functions: they say what is wrong with one in ``check``."""
 
     calls = frozenset({"compile", "partial"})
+    functions = frozenset({"@"})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         options = _stated(node, context) if node.args and not node.args[0].star else None

@@ -80,9 +80,10 @@ class ClockStoppedEarly(Rule):
     severity = Severity.WARNING
     fixable = Fixable.SOMETIMES
     message = "the clock is read before `{work}` was computed{but}: the time is that of building the graph"
+    operators = frozenset({cst.Subtract})
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        start = tree.dotted(node.right) if isinstance(node.operator, cst.Subtract) else None
+        start = tree.dotted(node.right)
         end = _end(node.left, context) if start is not None else None
         between = [] if start is None or end is None else _between(start, end, context)
         bodies = [context.shared(Body, statement) for statement in between]

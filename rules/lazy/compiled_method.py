@@ -50,10 +50,9 @@ class CompiledMethod(Rule):
     kind = Kind.CRASH
     severity = Severity.ERROR
     message = "the compiled method `{method}` is not bound to its object: its first argument is taken for `{first}`"
+    functions = frozenset({"@"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        if not node.decorators:
-            return
         code = context.module.functions.get(node)
         if code is None or code.owner is None or code.is_static or code.is_property or not code.positional:
             return

@@ -61,16 +61,16 @@ class ResponseAsText(Rule):
     calls = frozenset({"join", "print", "write", "len", "zip", "enumerate", "list"})
     attributes = frozenset(dir(str))
     message = "`{response}` is a `{type}`, not text: take its `{part}`"
+    operators = frozenset({cst.Add})
 
     def visit_AugAssign(self, node: cst.AugAssign, context: Context) -> None:
         if isinstance(node.operator, cst.AddAssign) and is_response(context.value(node.value)):
             self._report(node.value, context)
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if isinstance(node.operator, cst.Add):
-            for side in (node.left, node.right):
-                if is_response(context.value(side)):
-                    self._report(side, context)
+        for side in (node.left, node.right):
+            if is_response(context.value(side)):
+                self._report(side, context)
 
     def visit_Subscript(self, node: cst.Subscript, context: Context) -> None:
         value = context.value(node.value)

@@ -537,7 +537,7 @@ def is_short(loop: Loop, context: Context) -> bool:
 def is_forward(node: cst.CSTNode, context: Context) -> bool:
     """Whether a node stands in a layer's forward pass or in a method that this calls: the caller evaluates."""
     code = context.enclosing_function(node)
-    if code is None or code.owner is None:
+    if code is None or code.owner is None or code.name == "__init__":
         return False
     forward = code.owner.method("__call__")
     if forward is None:

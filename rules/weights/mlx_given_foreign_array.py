@@ -54,6 +54,7 @@ class MlxGivenForeignArray(Rule):
     fixable = Fixable.SOMETIMES
     calls = STRICT | {"__call__"}
     message = "`{function}` takes MLX arrays, and `{array}` is {kind}"
+    operators = frozenset({cst.MatrixMultiply})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)
@@ -75,8 +76,6 @@ class MlxGivenForeignArray(Rule):
                 return
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
-        if not isinstance(node.operator, cst.MatrixMultiply):
-            return
         kind = _foreign(context.value(node.right))
         if kind is not None and context.array(node.left) is not None:
             context.report(

@@ -65,10 +65,9 @@ class TurnedOnEveryLoad(Rule):
     kind = Kind.CRASH
     severity = Severity.WARNING
     message = "`{weight}` is turned at every load, also when the checkpoint has MLX's layout already"
+    functions = frozenset({"sanitize"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        if node.name.value != "sanitize":
-            return
         code = context.module.functions.get(node)
         if code is None or code.owner is None or not code.owner.is_mlx_module or _asks(node.body):
             return
