@@ -119,7 +119,7 @@ def _mismatches(bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context
             continue
         for node in (arg.value, *_sizes(arg.value, accepted)):
             quotient = "int" in accepted and _is_quotient(node, context)
-            kind = "float" if quotient else kind_of(context.value(node))
+            kind = "float" if quotient else kind_of(context.value(node)) or _computed(context.value(node))
             if kind is not None and kind not in accepted and (node is arg.value or kind == "float"):
                 yield Mismatch(node, parameter, accepted, kind)
 
@@ -175,6 +175,13 @@ def kind_of(value: Value) -> str | None:
     """What kind of value an argument surely is, as far as signatures tell kinds apart; None may be left out."""
     kinds = {_kind_of(member) for member in members(value)}
     return kinds.pop() if len(kinds) == 1 else None
+
+
+def _computed(value: Value) -> str | None:
+    """"array" for what is a number on some paths and on others an array that MLX computed: `length = t.max()`."""
+    alternatives = members(value)
+    computed = any(isinstance(each, Array) and (each.op or "").startswith("mlx.core.") for each in alternatives)
+    return "array" if computed and all(isinstance(each, (Array, Const, Scalar)) for each in alternatives) else None
 
 
 def _kind_of(value: Value) -> str | None:

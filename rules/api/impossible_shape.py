@@ -10,18 +10,20 @@ from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 from mlxlint.rules._operations import Operation, operation
 
 MATRIX_NORMS = ("fro", "nuc")
+WIDTHS = "pad beside other axes"
 
 
 class ImpossibleShape(Rule):
     """A shape that PyTorch accepts and MLX refuses
 
     ## What it does
-    Finds `squeeze` of an axis that is known to be longer than 1, `broadcast_to` with -1, negative padding, matrices
-    joined to an empty `mx.array([])`, matrix norms of vectors, and `mx.fft.fftn(x, s=...)` without `axes`.
+    Finds `squeeze` of an axis that is known to be longer than 1, `broadcast_to` with -1, negative padding, padding of
+    more or fewer axes than there are, matrices joined to an empty `mx.array([])`, matrix norms of vectors, and
+    `mx.fft.fftn(x, s=...)` without `axes`.
 
     ## PyTorch and MLX
-    PyTorch leaves an axis that is longer than 1, keeps a size that is given as -1, crops by negative padding, skips
-    empty tensors in `cat`, and takes the last axes for `s`. MLX raises `ValueError` for each.
+    PyTorch leaves an axis that is longer than 1, keeps a size that is given as -1, crops by negative padding, pads
+    the last axes alone, skips empty tensors in `cat`, and takes the last axes for `s`. MLX raises `ValueError` for each.
 
     ## Example
     ```python
@@ -53,9 +55,11 @@ class ImpossibleShape(Rule):
         found = operation(node, context, NAMES)
         if found is None or found.starred:
             return
-        problem = CHECKS[found.name](found, context)
-        if problem is not None and not _is_conditional(node, context):
-            context.report(self, node, because=[found.subject], problem=problem, repro={"operation": found.name})
+        problem, tried = CHECKS[found.name](found, context), found.name
+        if problem is None and found.name == "pad":
+            problem, tried = _widths(found, context), WIDTHS
+        if problem is not None and (tried == WIDTHS or not _is_conditional(node, context)):
+            context.report(self, node, because=[found.subject], problem=problem, repro={"operation": tried})
 
     @staticmethod
     def repro(operation: str = "squeeze") -> Evidence:
@@ -66,6 +70,7 @@ class ImpossibleShape(Rule):
             "squeeze": lambda: x.squeeze(1),
             "broadcast_to": lambda: mx.broadcast_to(x, (4, -1, 3)),
             "pad": lambda: mx.pad(x, [(0, 0), (-1, 0)]),
+            WIDTHS: lambda: mx.pad(x, [(0, 0), (0, 1), (0, 0)]),
             "linalg.norm": lambda: mx.linalg.norm(v, "fro"),
             "concatenate": lambda: mx.concatenate([mx.array([]), x]),
         }
@@ -96,6 +101,18 @@ def _padded(found: Operation, context: Context) -> str | None:
     width = context.value(found.argument(0, "pad_width"))
     negative = any(isinstance(number, int) and number < 0 for number in _constants(width))
     return "`mx.pad` takes no negative width: crop by a slice" if negative else None
+
+
+def _widths(found: Operation, context: Context) -> str | None:
+    """Pairs of widths for another number of axes; a single pair is for all of them."""
+    array, width = context.array(found.subject), context.value(found.argument(0, "pad_width"))
+    pairs = width.items if isinstance(width, Sequence) else None
+    if array is None or array.rank is None or not pairs or len(pairs) in (1, array.rank):
+        return None
+    if not all(isinstance(pair, Sequence) for pair in pairs):
+        return None
+    axes = "1 axis" if array.rank == 1 else f"{array.rank} axes"
+    return f"`{context.brief(found.subject)}` has {axes}, and there are widths for {len(pairs)}"
 
 
 def _norm(found: Operation, context: Context) -> str | None:
