@@ -442,9 +442,10 @@ def joining(name: str, args: Arguments) -> Value:
     dtype = found[0].dtype
     for a in found[1:]:
         dtype = dtypes.promote(dtype, a.dtype)
-    rank, shape = found[0].rank, None
-    if rank is not None and all(a.rank == rank for a in found):
-        sizes = [set(parts) for parts in zip(*(a.shape or () for a in found))]
+    shapes_known = [a.shape for a in found if a.shape is not None]  # what is joined has one rank, and one size beside
+    rank, shape = (len(shapes_known[0]) if shapes_known else None), None
+    if rank is not None and all(len(known) == rank for known in shapes_known):
+        sizes = [set(parts) - {None} for parts in zip(*shapes_known)]
         merged: list[Size] = [s.pop() if len(s) == 1 else None for s in sizes]
         at = shapes.axes(args.get(1, "axis", default=Const(0)), rank + (name == "stack"))
         if name == "stack":
@@ -455,9 +456,7 @@ def joining(name: str, args: Arguments) -> Value:
     layouts = {a.layout for a in found}
     layout = layouts.pop() if len(layouts) == 1 and name != "stack" else None
     whole = len(found) == len(_listed(sequence))
-    return Array(
-        dtype if whole else None, shape if whole else None, layout, confidence=min(a.confidence for a in found)
-    )
+    return Array(dtype if whole else None, shape, layout, confidence=min(a.confidence for a in found))
 
 
 @operation("split", "unstack")

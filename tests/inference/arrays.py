@@ -51,6 +51,7 @@ x[x > 0]  #: float32 array
 mx.expand_dims(x, 1)  #: float32 array (2, 1, 3)
 x.squeeze(0)  #: float32 array (3,)
 mx.concatenate([x, x], axis=1)  #: float32 array (2, ?)
+mx.concatenate([mx.load("x.npy"), x], axis=1)  #: array (2, ?)
 mx.stack([x, x])  #: float32 array (2, 2, 3)
 x @ x.T  #: float32 array (2, 2)
 x + mx.zeros((4, 1, 3))  #: float32 array (4, 2, 3)
