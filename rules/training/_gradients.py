@@ -66,3 +66,21 @@ def is_differentiated(code: FunctionCode, context: Context) -> bool:
     if code.owner is not None and code.owner.is_mlx_module and code.name == "__call__":
         return True
     return any(code is found for found in differentiated_functions(context))
+
+
+def is_forward(code: FunctionCode, context: Context) -> bool:
+    """Whether a function is differentiated, or helps in this file with a layer's forward pass."""
+    return is_differentiated(code, context) or id(code) in context.shared(_forward_helpers, context.tree)
+
+
+def _forward_helpers(_: cst.CSTNode, context: Context) -> set[int]:
+    """The project's functions that the forward passes of this file's layers call."""
+    found: dict[int, FunctionCode] = {}
+    for owner in context.module.classes.values():
+        forward = owner.method("__call__") if owner.is_mlx_module else None
+        if forward is not None:
+            for call in context.nodes(forward.node.body, cst.Call):
+                helper = context.function(context.called(call))
+                if helper is not None:
+                    found[id(helper)] = helper
+    return set(found)

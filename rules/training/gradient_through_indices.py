@@ -9,7 +9,7 @@ from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import Array, Value, as_array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
-from ._gradients import is_differentiated
+from ._gradients import is_differentiated, is_forward
 
 ORDERING = frozenset({"argmax", "argmin", "argpartition", "argsort"})
 TAKING = {"take_along_axis": 1, "put_along_axis": 1, "take": 1}
@@ -38,8 +38,8 @@ class GradientThroughIndices(Rule):
 
     ## What it does
     Finds `mx.take_along_axis`, `mx.take`, `mx.put_along_axis` and `x[indices]` with indices from `argmax`,
-    `argsort`, `argpartition` or `argmin`, in a layer's forward pass or a differentiated function, without
-    `mx.stop_gradient`.
+    `argsort`, `argpartition` or `argmin`, in a layer's forward pass, a function that it calls, or a differentiated
+    function, without `mx.stop_gradient`.
 
     ## PyTorch and MLX
     PyTorch knows that indices have no gradient. MLX follows them back when they were computed from something it
@@ -107,19 +107,17 @@ class GradientThroughIndices(Rule):
         if made is None:
             return
         code = context.enclosing_function(node)
-        if code is None or not is_differentiated(code, context) or not _is_differentiated_value(made, code, context):
+        if code is None or not is_forward(code, context) or not _is_differentiated_value(made, code, context):
             return
         function = (context.callee(made) or "").rpartition(".")[2]
-        severity = (
-            Severity.WARNING if code.name == "__call__" else Severity.ERROR
-        )  # a layer may be there for inference only
+        surely = code.name != "__call__" and is_differentiated(code, context)  # a layer may be there for inference only
         if any(report.rule is self and report.node is made for report in context.reports):
             return  # indices that are used twice are stopped once
         context.report(
             self,
             made,
             because=[("the indices are used here", node)],
-            severity=severity,
+            severity=Severity.ERROR if surely else Severity.WARNING,
             indices=context.brief(indices),
             function=function,
             fix=_fix(made, context),
@@ -181,13 +179,26 @@ def _is_differentiated_value(made: cst.Call, code: FunctionCode, context: Contex
         source = made.func.value
     if isinstance(source, cst.Name) and source.value.endswith(("idx", "ids", "index", "indices")):
         return False  # a permutation that is turned round
-    array = context.array(source)
+    array = _joined(context.array(source), context)
     if array is None or not (array.dtype is None or array.dtype.startswith(("float", "bfloat"))):
         return False
     if array.op is None or array.op in GIVEN or array.op.startswith("mlx.core.random."):
         first = code.positional[0].name.value if code.owner is None and code.positional else None
         return isinstance(source, cst.Name) and source.value == first
     return array.op != "mlx.core.stop_gradient"
+
+
+def _joined(array: Array | None, context: Context) -> Array | None:
+    """The first of the arrays that were put together in one; the array itself when it was not."""
+    node = array.node if array is not None and array.op in ("mlx.core.concatenate", "mlx.core.stack") else None
+    parts = node.args[0].value if isinstance(node, cst.Call) and node.args else None
+    if not isinstance(parts, (cst.List, cst.Tuple)) or not parts.elements:
+        return array
+    return max((context.array(part.value) for part in parts.elements), key=_is_computed)
+
+
+def _is_computed(array: Array | None) -> bool:
+    return array is not None and array.op is not None and array.op not in GIVEN
 
 
 def _fix(made: cst.Call, context: Context) -> NodeFix | None:
