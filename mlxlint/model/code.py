@@ -100,7 +100,6 @@ class SeenCalls:
         "running",
         "seen",
         "stated",
-        "surveyed",
         "used",
     )
 
@@ -112,7 +111,6 @@ class SeenCalls:
         self.at_analysis = -1  # their number when the function was read with what they had shown
         self.returns: dict[object, Value] = {}  # arguments' key -> return value
         self.running = 0
-        self.surveyed = False
         self.stated: dict[cst.Annotation, Value] = {}
         self.used: Env = {}  # parameter -> what its uses say of it
         self.recorded: Env | None = None  # the parameters with which the values on record were computed

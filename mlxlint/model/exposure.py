@@ -10,6 +10,7 @@ from mlxlint.model.tree import children, walk
 
 CHANGING = frozenset({"append", "extend", "insert", "set_dtype"})  # methods after which their object is another value
 Block = Iterable[cst.CSTNode]
+_STORING = frozenset({cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.For})
 
 
 def exposed(loop: cst.For | cst.While) -> frozenset[str] | None:
@@ -27,9 +28,10 @@ def exposed(loop: cst.For | cst.While) -> frozenset[str] | None:
 
 
 def _stores_attribute(node: cst.CSTNode) -> bool:
-    if isinstance(node, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.For)):
-        return any(type(part) is cst.Attribute for part in walk(node.target))
-    method = node.func if type(node) is cst.Call else None
+    kind = type(node)
+    if kind in _STORING:
+        return any(type(part) is cst.Attribute for part in walk(node.target))  # type: ignore[attr-defined]
+    method = node.func if kind is cst.Call else None  # type: ignore[attr-defined]
     return isinstance(method, cst.Attribute) and method.attr.value in CHANGING and type(method.value) is cst.Attribute
 
 

@@ -86,9 +86,10 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
     def survey(self, code: FunctionCode) -> None:
         """See that the calls in a function's body are recorded, also in a module that is not being linted."""
         shown = self.calls_of(code)
-        if shown.at_analysis < 0 and not shown.surveyed:
-            shown.surveyed = True
-            self.activate(code, self.generic_parameters(code), recording=True)
+        if shown.recorded is None:
+            parameters = self.generic_parameters(code)
+            shown.recorded = dict(parameters)
+            self.activate(code, parameters, recording=True)
 
     def _record(self, code: FunctionCode) -> None:
         shown = self.calls_of(code)
@@ -120,7 +121,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         shown = self.calls_of(code)
         shown.running += 1
         try:
-            if isinstance(code.node, cst.Lambda):
+            if type(code.node) is cst.Lambda:
                 return self.within(frame, lambda: self.eval(body))
             ended = self.within(frame, lambda: self.block(body.body if isinstance(body, cst.IndentedBlock) else [body]))
         finally:

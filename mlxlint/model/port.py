@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 _IMPORTS = re.compile(r"^[ \t]*(?:import|from) torch\b", re.MULTILINE)
@@ -48,6 +49,12 @@ def _imports_torch(text: str) -> bool:
     return any(part in text for part in _IN_IMPORTS) and _IMPORTS.search(text) is not None
 
 
+@lru_cache(512)
+def _classes_for_torch(text: str) -> frozenset[str]:
+    """The classes that a file defines, if it imports PyTorch."""
+    return frozenset(_CLASS.findall(text) if _imports_torch(text) else ())
+
+
 def around(text: str, importers: Files, neighbours: Files) -> Sign | None:
     """What other files show of one: an importer of it that imports PyTorch too, or a class's twin beside it."""
     for path, other in importers:
@@ -55,7 +62,7 @@ def around(text: str, importers: Files, neighbours: Files) -> Sign | None:
             return Sign("importer", f"`{os.path.basename(path)}` imports it and PyTorch")
     classes = set(_CLASS.findall(text))
     for path, other in neighbours if classes else ():
-        twins = classes.intersection(_CLASS.findall(other)) if _imports_torch(other) else ()
+        twins = classes & _classes_for_torch(other)
         if twins:
             return Sign("twin", f"`{os.path.basename(path)}` has a `{min(twins)}` of PyTorch's")
     return None
