@@ -23,7 +23,7 @@ class ImpossibleShape(Rule):
 
     ## PyTorch and MLX
     PyTorch leaves an axis that is longer than 1, keeps a size that is given as -1, crops by negative padding, pads
-    the last axes alone, skips empty tensors in `cat`, and takes the last axes for `s`. MLX raises `ValueError` for each.
+    the last axes alone, skips empty tensors in `cat`, and takes the last axes for `s`. MLX raises `ValueError`.
 
     ## Example
     ```python
