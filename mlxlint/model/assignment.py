@@ -96,16 +96,19 @@ class Assignment(Machine):
         return sized
 
     def store_attribute(self, target: cst.Attribute, value: Value) -> None:
-        base = self.eval(target.value)
-        for member in members(base):
-            if isinstance(member, Instance) and member.code is not None:
-                stored = value
-                if isinstance(value, Array) and member.code.is_mlx_module and not target.attr.value.startswith("_"):
-                    stored = value.with_(parameter=True)
-                self.objects_of(member.code).set(target.attr.value, stored)
+        self.store_named(self.eval(target.value), target.attr.value, value)
         path = dotted(target)
         if path is not None:
             self.frame.env[path] = value
+
+    def store_named(self, base: Value, name: str, value: Value) -> None:
+        """What ``base.name = value`` and ``setattr(base, "name", value)`` show of the project's classes."""
+        for member in members(base):
+            if isinstance(member, Instance) and member.code is not None:
+                stored = value
+                if isinstance(value, Array) and member.code.is_mlx_module and not name.startswith("_"):
+                    stored = value.with_(parameter=True)
+                self.objects_of(member.code).set(name, stored)
 
     def _store_subscript(self, target: cst.Subscript, value: Value) -> None:
         base = self.eval(target.value)

@@ -121,12 +121,12 @@ class Attributes(Machine):
         return None
 
     def _initialise(self, code: ClassCode) -> None:
-        """Learn the attributes that ``__init__`` sets, the first time one is asked for."""
+        """Learn the attributes that ``__init__``, or a dataclass's own addition to it, sets when one is asked for."""
         objects = self.objects_of(code)
         if objects.initialised:
             return
         objects.initialised = True
-        init = code.body.get("__init__")
+        init = code.body.get("__init__") or code.body.get("__post_init__")
         if isinstance(init, Function) and not self.calls_of(init.code).returns:  # or objects made have shown it
             self.activate(init.code, self.generic_parameters(init.code), recording=False)
 

@@ -218,16 +218,33 @@ def method(value: Foreign, name: str, args: Arguments) -> Value:
             dtype = args.get(0, "dtype")
             if (own := ops.dtype_of(dtype)) is not None:  # NumPy's array would raise
                 return Array(own, value.shape, confidence=LIKELY)
-            text = (
-                dtype.name[6:].rstrip("_")
-                if isinstance(dtype, Name) and dtype.name.startswith("numpy.")
-                else constant(dtype, str)
-            )
-            return Foreign(NDARRAY, text, value.shape)
+            return Foreign(NDARRAY, _dtype_name(dtype), value.shape)
         if name in ("copy", "reshape", "transpose", "flatten", "ravel", "clip", "round", "squeeze", "repeat", "take"):
             return Foreign(NDARRAY, value.dtype)
         return Foreign(NDARRAY)
     return UNKNOWN
+
+
+_INTEGERS_OF_MATH = frozenset("ceil floor trunc prod gcd lcm isqrt comb perm factorial".split())
+
+
+def number_type(name: str) -> str:
+    """What a function of ``math`` or ``time``, by its qualified name, returns: "int", "float" or "bool"."""
+    module, _, function = name.partition(".")
+    if module == "math" and function.startswith("is") and function != "isqrt":
+        return "bool"
+    return "int" if function in _INTEGERS_OF_MATH or function.endswith("_ns") else "float"
+
+
+_OF_PYTHON = {"builtins.bool": "bool", "builtins.int": "int64", "builtins.float": "float64"}
+
+
+def _dtype_name(dtype: Value) -> str | None:
+    """The dtype that ``np.int32``, ``"int32"`` or ``int`` names."""
+    if isinstance(dtype, Name):
+        return dtype.name[6:].rstrip("_") if dtype.name.startswith("numpy.") else _OF_PYTHON.get(dtype.name)
+    name: str | None = constant(dtype, str)
+    return name
 
 
 _BUILTIN_TYPES = {

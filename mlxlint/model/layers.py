@@ -24,6 +24,7 @@ from mlxlint.model.values import (
     Value,
     as_array,
     constant,
+    weaker,
 )
 
 CONVOLUTIONS = {"Conv1d": 3, "Conv2d": 4, "Conv3d": 5, "ConvTranspose1d": 3, "ConvTranspose2d": 4, "ConvTranspose3d": 5}
@@ -193,7 +194,7 @@ def function(name: str, args: Arguments) -> Value | None:
     if name == "mlx.utils.tree_flatten" and isinstance(args.get(None, "destination"), Dict):
         return Dict({}, Array(confidence=LIKELY))
     if name == "mlx.utils.tree_flatten":
-        return Sequence("list", None, Sequence("tuple", (Scalar("str"), Array(confidence=LIKELY))))
+        return Sequence("list", None, Sequence("tuple", (Scalar("str"), _leaf(args.get(0, "tree")))))
     if name in (
         "mlx.utils.tree_map",
         "mlx.utils.tree_map_with_path",
@@ -203,6 +204,13 @@ def function(name: str, args: Arguments) -> Value | None:
         tree = args.get(1, "tree")
         return tree if isinstance(tree, (Tree, Dict)) else Tree()
     return None
+
+
+def _leaf(tree: Value) -> Value:
+    """What the leaves of a tree are: another framework's where they are known to be, else arrays."""
+    while isinstance(tree, (Dict, Sequence)):
+        tree = tree.joined()
+    return weaker(tree, LIKELY) if isinstance(tree, Foreign) else Array(confidence=LIKELY)
 
 
 def _is_mlx(code: ClassCode) -> bool:

@@ -207,6 +207,10 @@ class Machine:
         """Bind ``target.attr``."""
         raise NotImplementedError
 
+    def store_named(self, base: Value, name: str, value: Value) -> None:
+        """What ``base.name = value`` and ``setattr(base, "name", value)`` show of the project's classes."""
+        raise NotImplementedError
+
     def attribute(self, base: Value, name: str, node: cst.CSTNode | None) -> Value:
         """The value of ``base.name``."""
         raise NotImplementedError

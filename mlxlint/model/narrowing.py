@@ -24,6 +24,7 @@ from mlxlint.model.values import (
     Sequence,
     Tree,
     Value,
+    constant,
     join_all,
     members,
     scalar_type,
@@ -58,6 +59,8 @@ class Narrowing(Machine):
                             else not (isinstance(v, Const) and v.value is None)
                         ),
                     )
+            elif isinstance(comparison.operator, (cst.Equal, cst.NotEqual)):
+                self._narrow_rank(test.left, comparison.comparator, isinstance(comparison.operator, cst.Equal) is truth)
         elif (
             isinstance(test, cst.Call)
             and isinstance(test.func, cst.Name)
@@ -79,6 +82,15 @@ class Narrowing(Machine):
         else:
             self._filter(subject, lambda v: not any(_is_instance(v, c) for c in classes))
 
+    def _narrow_rank(self, asked: cst.BaseExpression, number: cst.BaseExpression, equal: bool) -> None:
+        """Forget an array's shape where ``x.ndim == n`` says that it is another than is known."""
+        rank = constant(self.frame.values.get(number, UNKNOWN), int)
+        if rank is None or not isinstance(asked, cst.Attribute) or asked.attr.value != "ndim":
+            return
+        array = self.frame.values.get(asked.value, UNKNOWN)
+        if isinstance(array, Array) and array.rank is not None and (array.rank == rank) is not equal:
+            self._set(asked.value, array.with_(shape=None, layout=None))
+
     def _set(self, node: cst.BaseExpression, value: Value) -> None:
         path = dotted(node)
         if path is not None and (path in self.frame.env or "." in path):
@@ -93,8 +105,8 @@ class Narrowing(Machine):
         )
         if isinstance(current, Either):
             kept = [m for m in current.members if keep(m)]
-            if kept and len(kept) < len(current.members):
-                self.frame.env[path] = join_all(kept)
+            if len(kept) < len(current.members):
+                self.frame.env[path] = join_all(kept) if kept else NEVER
         elif current is not None and not keep(current) and current is not UNKNOWN:
             self.frame.env[path] = NEVER
 

@@ -101,6 +101,8 @@ class Uses(Machine):
         func, frame = node.func, self.frame
         if not isinstance(func, cst.Attribute) or not frame.module.has_tensors_of_mlx_alone:
             return UNKNOWN
+        if args.positional and "axis" in args.keywords:
+            return UNKNOWN  # a library's function, of its first argument
         array = Array(op="called", confidence=LIKELY)
         self._take(func.value, array)
         function = self.attribute(array, func.attr.value, func)

@@ -1,4 +1,5 @@
 import functools
+import math
 from dataclasses import dataclass
 from typing import Optional
 
@@ -6,6 +7,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 import torch
+from mlx.utils import tree_flatten
 
 
 def branch(flag, x: mx.array):
@@ -214,3 +216,49 @@ def rebound(x):
 def indexed_beside_numpy(x):
     x  #: unknown
     return x[..., 0]
+
+
+# a test of the class or the number of axes says what cannot be
+def converted(values):
+    if isinstance(values, np.ndarray):
+        values = mx.array(values)
+    values  #: array
+    return values
+
+
+converted(np.ones((3,)))
+converted(np.arange(4))
+
+
+def by_axes(image):
+    image  #: float32 array (2, 3)
+    if image.ndim == 4:
+        image  #: float32 array
+    else:
+        image  #: float32 array (2, 3)
+
+
+by_axes(mx.zeros((2, 3)))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    rows: object
+
+    def __post_init__(self):
+        object.__setattr__(self, "rows", mx.array(self.rows, dtype=mx.int32))
+        setattr(self, "weights", mx.zeros((2,)))
+
+    def of(self, x):
+        self.weights  #: float32 array (2,)
+        return x[self.rows]
+
+
+Pairs([1, 2]).rows  #: int32 array (2,) | list[1, 2]
+math.isqrt(10), math.isnan(0.5)  #: tuple[int, bool]
+# trees of another framework's leaves
+for name, leaf in tree_flatten(torch.load("model.pt")["weights"]):
+    leaf  #: torch.Tensor
+for name, leaf in tree_flatten(nn.Linear(2, 3).parameters()):
+    leaf  #: array
+np.array(mx.zeros((2,))).astype(bool)  #: bool numpy.ndarray

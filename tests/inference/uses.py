@@ -26,3 +26,8 @@ def updated(counts, ids, table):
     table  #: unknown
     table.at[0, 1]
     return counts.at[ids].add(1)
+
+
+def of_library(library, x):
+    library  #: unknown
+    return library.softmax(x[:, 0], axis=-1)
