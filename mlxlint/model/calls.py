@@ -234,7 +234,7 @@ class Calls(Machine):
             copied = args.get(0)
             return produced(copied.with_(op=None), name, node) if isinstance(copied, Array) else copied
         if name.startswith(("math.", "time.")):
-            return Scalar("int" if name in ("math.ceil", "math.floor", "math.prod", "math.gcd") else "float")
+            return Scalar(foreign.number_type(name))
         if name in ("json.dumps", "os.path.join"):
             return Scalar("str")
         if name in ("re.sub",):
@@ -280,6 +280,9 @@ class Calls(Machine):
             return Sequence("iterator", None, self.call(args.positional[0], Arguments(elements, {})))
         if name == "getattr" and len(args.positional) >= 2 and isinstance(constant(args.positional[1], str), str):
             return self.attribute(args.positional[0], constant(args.positional[1], str), None)
+        if name in ("setattr", "object.__setattr__") and isinstance(constant(args.get(1), str), str):
+            self.store_named(args.get(0), constant(args.get(1), str), args.get(2))
+            return NONE
         if name in ("staticmethod", "classmethod", "property"):
             return args.get(0)
         return foreign.builtin(name, args)
