@@ -71,13 +71,13 @@ class TorchModuleMethod(Rule):
         value = context.value(node)
         if not isinstance(value, Name) or value.receiver is None:
             return
-        section = _section(value.receiver)
-        name = node.attr.value
-        entry = _names.table()[section].get(name) if section is not None else None
-        if section is None or entry is None or is_guarded(node, name, context):
+        section, name = _section(value.receiver), node.attr.value
+        if section is None or (section == "module" and name in api.members("mlx.nn.Module", context.target_mlx.newest)):
             return
-        known = api.members("mlx.nn.Module", context.target_mlx.newest) if section == "module" else frozenset()
-        if name in known or (section == "module" and name in _set_in(value.receiver)):
+        entry = _names.table()[section].get(name)
+        if entry is None or is_guarded(node, name, context):
+            return
+        if section == "module" and name in _set_in(value.receiver):
             return
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(

@@ -98,6 +98,6 @@ def is_missing(name: str, context: Context) -> bool:
     """Whether a qualified name is one that PyTorch has and MLX, in the releases linted for, has not."""
     scope, _, member = name.rpartition(".")
     section = SECTIONS.get(scope)
-    if section is None or member not in _names.table()[section]:
+    if section is None or member in api.members(scope):
         return False
-    return member not in api.members(scope, context.target(name).newest) and member not in api.members(scope)
+    return member not in api.members(scope, context.target(name).newest) and member in _names.table()[section]
