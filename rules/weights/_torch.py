@@ -40,11 +40,17 @@ def _is_torch(value: Value) -> bool:
     )
 
 
-def comes_from_torch(node: cst.BaseExpression | None, context: Context) -> bool:
-    """Whether a list or dict of weights is made from torch tensors in this file."""
+def comes_from_torch(
+    node: cst.BaseExpression | None, context: Context, seen: tuple[cst.BaseExpression, ...] = ()
+) -> bool:
+    """Whether a list or dict of weights is made from torch tensors in this file.
+
+    Args:
+        seen: what has been looked at on the way here; a name may stand in what is assigned to it.
+    """
     if isinstance(node, cst.Name):
         made = assigned(node, context)
-        return made is not None and comes_from_torch(made, context)
+        return made is not None and made not in seen and comes_from_torch(made, context, (*seen, made))
     if node is None or not isinstance(context.value(node), (Dict, Sequence)):
         return False
     if any(_converts(part, context) for part in tree.walk(node) if isinstance(part, cst.Call)):
@@ -53,7 +59,7 @@ def comes_from_torch(node: cst.BaseExpression | None, context: Context) -> bool:
         isinstance(part, cst.Name)
         and part is not node
         and isinstance(context.value(part), (Dict, Sequence))
-        and comes_from_torch(part, context)
+        and comes_from_torch(part, context, seen)
         for part in tree.walk(node)
     )
 
