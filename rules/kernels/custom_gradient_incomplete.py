@@ -3,6 +3,8 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.dtypes import INTEGERS
+from mlxlint.model.values import UNKNOWN, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from ._vjp import positional, registered, takes_any
@@ -13,7 +15,8 @@ class CustomGradientIncomplete(Rule):
 
     ## What it does
     Finds functions registered with `@f.vjp` on an `mx.custom_function` that return `None` among the gradients, or
-    a tuple with fewer gradients than `f` has arguments.
+    a tuple with fewer gradients than `f` has arguments. An argument with which `f` does not compute itself (a size or
+    an option that it passes on) is left alone: numbers and integer arrays have no gradient.
 
     ## PyTorch and MLX
     In `torch.autograd.Function.backward`, `None` says that an argument needs no gradient. In MLX an argument for which
@@ -59,12 +62,14 @@ class CustomGradientIncomplete(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     message = "the gradient of `{argument}` is not given, so that it gets the cotangent as it is"
+    functions = frozenset({"@"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        found = registered(node, context) if node.decorators else None
+        found = registered(node, context)
         if found is None or found.how != "vjp" or takes_any(found.custom):
             return
         arguments = [parameter.name.value for parameter in positional(found.custom)]
+        computed = _computed(found.custom, context)
         for part in context.walk(node.body):
             if not isinstance(part, cst.Return) or not isinstance(part.value, (cst.Tuple, cst.List)):
                 continue
@@ -72,7 +77,7 @@ class CustomGradientIncomplete(Rule):
             if any(isinstance(element, cst.StarredElement) for element in part.value.elements):
                 continue
             absent = [n for n, value in zip(arguments, given) if isinstance(value, cst.Name) and value.value == "None"]
-            absent += arguments[len(given) :]
+            absent = [name for name in (*absent, *arguments[len(given) :]) if name in computed]
             if absent:
                 context.report(self, part, argument=absent[0])
 
@@ -91,3 +96,24 @@ class CustomGradientIncomplete(Rule):
             return list(found.tolist())
 
         return Evidence(differs(gradient(False), [0.0] * 3), agrees(gradient(True), [0.0] * 3))
+
+
+def _computed(custom: cst.FunctionDef, context: Context) -> set[str]:
+    """The names of what a function computes with as with arrays that have a gradient."""
+    names = (part for part in context.walk(custom.body) if isinstance(part, cst.Name))
+    return {name.value for name in names if _is_operand(name, context)}
+
+
+def _is_operand(name: cst.Name, context: Context) -> bool:
+    value = context.value(name)
+    array = as_array(value)
+    if array is not None:
+        return array.dtype not in (*INTEGERS, "bool_")
+    above = context.parent(name)
+    while isinstance(above, (cst.Element, cst.List, cst.Tuple)):
+        above = context.parent(above)
+    if isinstance(above, cst.Arg):
+        call = context.parent(above)
+        of_mlx = isinstance(call, cst.Call) and (context.callee(call) or "").startswith("mlx.")
+        return of_mlx if above.keyword is None else above.keyword.value == "inputs"
+    return value is UNKNOWN and isinstance(above, (cst.BinaryOperation, cst.UnaryOperation, cst.Attribute))

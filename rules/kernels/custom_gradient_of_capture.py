@@ -4,12 +4,15 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.code import FunctionCode
+from mlxlint.model.dtypes import INTEGERS
 from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import Array, as_array
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, differs
 
 from ..lazy._captured import free_paths
 from ._vjp import registered
+
+_FIXED = frozenset(f"mlx.core.{name}" for name in ("array", "arange", "zeros", "ones", "full", "eye", "linspace"))
 
 
 class CustomGradientOfCapture(Rule):
@@ -69,9 +72,10 @@ class CustomGradientOfCapture(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     message = "`{array}` gets no gradient through `{function}`, whose vjp covers its arguments only"
+    functions = frozenset({"@"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        found = registered(node, context) if node.decorators else None
+        found = registered(node, context)
         code = context.module.functions.get(found.custom) if found is not None and found.how == "vjp" else None
         if code is None:
             return
@@ -105,5 +109,13 @@ class CustomGradientOfCapture(Rule):
 
 
 def _may_be_trained(path: str, array: Array, code: FunctionCode) -> bool:
-    """Whether an array is a module's parameter, or comes from a function around: what gradients are taken of."""
-    return array.parameter or any(path in scope for scope in code.scopes)
+    """Whether an array is a module's parameter, or comes from a function around: what gradients are taken of.
+
+    One that is hidden by an underscore is no parameter, and one of integers, or made there of plain numbers, has no
+    gradient.
+    """
+    if array.dtype in (*INTEGERS, "bool_"):
+        return False
+    if array.parameter:
+        return "._" not in path
+    return array.op not in _FIXED and any(path in scope for scope in code.scopes)

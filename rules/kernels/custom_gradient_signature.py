@@ -64,9 +64,10 @@ class CustomGradientSignature(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     message = "`{function}` has one argument, which `{primals}` is itself: this takes its first row"
+    functions = frozenset({"@"})
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
-        found = registered(node, context) if node.decorators else None
+        found = registered(node, context)
         if found is None or takes_any(node):
             return
         names = found.parameters()
@@ -103,8 +104,15 @@ def _firsts(found: Registered, primals: str, context: Context) -> Iterator[cst.C
         if isinstance(part, cst.Subscript) and isinstance(part.value, cst.Name) and part.value.value == primals:
             index = part.slice[0].slice
             if len(part.slice) == 1 and isinstance(index, cst.Index) and constant(context.value(index.value), int) == 0:
-                yield part
+                if not _asks_dtype(part, context):
+                    yield part
         elif isinstance(part, cst.Assign) and isinstance(part.value, cst.Name) and part.value.value == primals:
             target = part.targets[0].target
             if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == 1:
                 yield part
+
+
+def _asks_dtype(row: cst.Subscript, context: Context) -> bool:
+    """Whether a row is only asked for its dtype, which is that of the whole."""
+    above = context.parent(row)
+    return isinstance(above, cst.Attribute) and above.attr.value == "dtype"
