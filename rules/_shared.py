@@ -15,6 +15,12 @@ def is_port(context: Context) -> bool:
     return context.port is not None
 
 
+def is_test(node: cst.CSTNode, context: Context) -> bool:
+    """Whether a node stands in a test's function, which runs once and for a few steps."""
+    function = context.enclosing_function(node)
+    return function is not None and function.name.startswith("test_")
+
+
 def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
     """The edit that gives a call one more keyword argument (``"axis=-1"``)."""
     if call.args:

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import UNKNOWN, Function, Instance, Name, Partial, Value, as_array
+from mlxlint.model.values import UNKNOWN, Function, Instance, Name, Partial, Value, arrays, as_array
 from mlxlint.rule import (
     Applicability,
     Evidence,
@@ -173,10 +173,15 @@ def _work(body: Body, context: Context) -> list[cst.BaseExpression]:
 
 
 def _is_work(node: cst.Call | cst.BinaryOperation, context: Context) -> bool:
-    array = holds_arrays(context.value(node))
+    array = holds_arrays(context.value(node)) and not _is_made(context.value(node))
     if isinstance(node, cst.BinaryOperation):
         return array
     return (array and _computes(context.called(node))) or _is_likely_model(node, context)
+
+
+def _is_made(value: Value) -> bool:
+    """Whether an array is made of data of Python's or NumPy's, which is done at once."""
+    return any(member.op == "mlx.core.array" for member in arrays(value))
 
 
 def _is_likely_model(node: cst.Call, context: Context) -> bool:

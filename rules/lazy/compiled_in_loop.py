@@ -4,6 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.rule import Evidence, Kind, Rule, Severity, shown
+from mlxlint.rules._shared import is_test
 
 from ._compile import COMPILE, calls_transform
 
@@ -15,7 +16,7 @@ class CompiledInLoop(Rule):
 
     ## What it does
     Finds `mx.compile(...)` in the body of a loop, and `mx.compile(f)(x)`, compiled and called at once, in a
-    function.
+    function other than a test.
 
     ## PyTorch and MLX
     `mx.compile` returns a new compiled function, which traces and compiles at its first call. Made in each pass, it
@@ -58,7 +59,7 @@ class CompiledInLoop(Rule):
         loop = context.enclosing(node, *LOOPS)
         if loop is not None and not _is_iterated(node, loop, context) and (at_once or not _is_kept(node, context)):
             context.report(self, node, when="in each pass of the loop")
-        elif at_once and context.enclosing_function(node) is not None:
+        elif at_once and context.enclosing_function(node) is not None and not is_test(node, context):
             context.report(self, node, when="in each call of this function")
 
     @staticmethod

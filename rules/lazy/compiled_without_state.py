@@ -10,6 +10,7 @@ from mlxlint.model.tree import dotted
 from mlxlint.model.values import LIKELY
 from mlxlint.rule import Evidence, Kind, Severity, agrees, differs, raises, shown
 
+from ..training._optimizers import as_optimizer, is_schedule, learning_rate, optimizer_name
 from ..training._step import is_update, paths
 from ..weights._torch import holds_layer
 from ._compile import Compiled, CompiledRule, called_in
@@ -110,6 +111,8 @@ class CompiledWithoutState(CompiledRule):
             here = compiled.code.module is context.module and call in context.parents
             if optimizer is None or not here or captured is None or any(optimizer in paths(c) for c in captured):
                 continue
+            if _is_stateless(call, context):
+                continue
             template = "`{optimizer}.state` is not captured: each call of `{function}` begins with the first state"
             context.report(
                 self, compiled.node, template=template, function=compiled.code.name, optimizer=optimizer,
@@ -143,6 +146,16 @@ class CompiledWithoutState(CompiledRule):
         hazard = raises(lambda: weight_after_two_steps(False), RuntimeError, text="primitive")
         trained = weight_after_two_steps(True).item()
         return Evidence(hazard, shown(trained == 0.0, f"captured, the weight is {trained} after two steps"))
+
+
+def _is_stateless(update: cst.Call, context: Context) -> bool:
+    """Whether an optimizer keeps nothing that its steps need: one without momentum, whose rate stays as it is."""
+    func = update.func
+    optimizer = as_optimizer(context.value(func.value)) if isinstance(func, cst.Attribute) else None
+    if optimizer is None or optimizer_name(optimizer) != "SGD" or optimizer.code is not None:
+        return False
+    constant_rate = not is_schedule(learning_rate(optimizer)) and ".learning_rate" not in context.module.text
+    return constant_rate and len(optimizer.args) < 2 and "momentum" not in optimizer.keywords
 
 
 def _captured(compiled: Compiled, option: str, context: Context) -> list[cst.BaseExpression] | None:

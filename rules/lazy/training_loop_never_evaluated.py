@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import re
-
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind, NodeFix, Rule, Severity, shown
+from mlxlint.rules._shared import is_test
 
 from ..training._step import Body, Loop, is_short, loop_body
 from ._graph import graph_size
 
-TRAINING = re.compile(r"optim|value_and_grad|train|\bstep|update\(")  # in the text of any file that trains
+_TRAINING = ("optim", "value_and_grad", "train", "step", "update(")  # one is in the text of any file that trains
 
 
 class TrainingLoopNeverEvaluated(Rule):
@@ -19,7 +19,7 @@ class TrainingLoopNeverEvaluated(Rule):
     ## What it does
     Finds loops that update a model, themselves or through functions they call, and in which nothing evaluates an
     array: no `mx.eval`, `item()`, `float()`, `print`, no conversion to NumPy. A loop that hands arrays to code that
-    cannot be seen is left alone.
+    cannot be seen is left alone, and so is the loop of a test, which makes a few steps.
 
     ## PyTorch and MLX
     PyTorch runs each step when it is called. MLX only records it: without an evaluation, the graph of all steps is
@@ -84,6 +84,8 @@ class TrainingLoopNeverEvaluated(Rule):
             return
         update = body.updates[0]
         own = context.parent(update) is not None
+        if is_test(loop, context) or (own and _is_over_optimizers(loop, update)):
+            return
         context.report(self, update if own else loop, because=[], fix=_fix(update, context) if own else None)
 
     @staticmethod
@@ -120,7 +122,15 @@ class TrainingLoopNeverEvaluated(Rule):
 
 
 def _trains(module: cst.CSTNode, context: Context) -> bool:
-    return TRAINING.search(context.module.text) is not None
+    return any(word in context.module.text for word in _TRAINING)
+
+
+def _is_over_optimizers(loop: Loop, update: cst.Call) -> bool:
+    """Whether each pass is one optimizer's, and none a step."""
+    if not isinstance(loop, cst.For) or not isinstance(update.func, cst.Attribute):
+        return False
+    targets = {part.value for part in tree.walk(loop.target) if isinstance(part, cst.Name)}
+    return isinstance(update.func.value, cst.Name) and update.func.value.value in targets
 
 
 def _fix(update: cst.Call, context: Context) -> NodeFix | None:

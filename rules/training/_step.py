@@ -97,7 +97,7 @@ def forced(call: cst.Call, called: Value, module: ModuleCode) -> list[cst.BaseEx
         return None
     if isinstance(called, Name):
         short = called.name.rpartition(".")[2]
-        if called.name in EVAL:
+        if called.name in EVAL or _evaluates_leaves(called.name, call, module):
             return arguments
         if called.name in BUILTINS or SAVING.search(called.name):
             return [a for a in arguments if _may_hold(a, module)]
@@ -111,6 +111,14 @@ def forced(call: cst.Call, called: Value, module: ModuleCode) -> list[cst.BaseEx
     if isinstance(called, Unknown):
         return _unknown(call, arguments, module)
     return []
+
+
+def _evaluates_leaves(name: str, call: cst.Call, module: ModuleCode) -> bool:
+    """Whether a call is ``tree_map(lambda leaf: mx.eval(leaf), tree)``."""
+    function = call.args[0].value if name == "mlx.utils.tree_map" and call.args else None
+    inner = function.body if isinstance(function, cst.Lambda) else None
+    evaluated = module.calls.get(inner) if isinstance(inner, cst.Call) else None
+    return isinstance(evaluated, Name) and evaluated.name in EVAL
 
 
 def _keeps_lazy(receiver: Value) -> bool:

@@ -63,6 +63,8 @@ class ScheduleReturnsNumber(Rule):
         schedule = context.value(rate)
         if rate is None or not isinstance(schedule, Function):
             return
+        if _computes_with_number(schedule.code):
+            return  # what it makes of the optimizer's array is not known
         returned = list(returns(schedule.code))
         if returned and all(_is_number(value) for value in returned):
             context.report(self, rate)
@@ -93,6 +95,13 @@ def returns(code: FunctionCode) -> Iterator[Value]:
     for node in tree.walk(code.node.body, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
         if isinstance(node, cst.Return) and node.value is not None:
             yield code.module.values.get(node.value, UNKNOWN)
+
+
+def _computes_with_number(code: FunctionCode) -> bool:
+    """Whether a function is called elsewhere, too, with a number for the step, with which it does more than compare."""
+    step = code.positional[0].name.value if code.positional else None
+    used = (n for n in tree.walk(code.node.body, (cst.Comparison,)) if isinstance(n, cst.Name) and n.value == step)
+    return any(_is_number(code.module.values.get(name, UNKNOWN)) for name in used)
 
 
 def _is_number(value: Value) -> bool:
