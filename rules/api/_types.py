@@ -119,7 +119,7 @@ def _mismatches(bound: list[tuple[api.Parameter, cst.Arg]], callee: str, context
             continue
         for node in (arg.value, *_sizes(arg.value, accepted)):
             quotient = "int" in accepted and _is_quotient(node, context)
-            kind = "float" if quotient else kind_of(context.value(node)) or _computed(context.value(node))
+            kind = "float" if quotient else kind_of(context.value(node)) or _computed(node, context)
             if kind is not None and kind not in accepted and (node is arg.value or kind == "float"):
                 yield Mismatch(node, parameter, accepted, kind)
 
@@ -177,11 +177,22 @@ def kind_of(value: Value) -> str | None:
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def _computed(value: Value) -> str | None:
-    """"array" for what is a number on some paths and on others an array that MLX computed: `length = t.max()`."""
-    alternatives = members(value)
-    computed = any(isinstance(each, Array) and (each.op or "").startswith("mlx.core.") for each in alternatives)
-    return "array" if computed and all(isinstance(each, (Array, Const, Scalar)) for each in alternatives) else None
+def _computed(node: cst.BaseExpression, context: Context) -> str | None:
+    """"array" for what is a number on some paths and on others an array that MLX computed: `length = t.max()`.
+
+    Not where the paths part at a test under which it stands, too: it may be a number there.
+    """
+    alternatives = members(context.value(node))
+    computed = [each for each in alternatives if isinstance(each, Array) and (each.op or "").startswith("mlx.core.")]
+    if not computed or not all(isinstance(each, (Array, Const, Scalar)) for each in alternatives):
+        return None
+    parted = {test for each in computed if each.node is not None for test in _tests(each.node, context)}
+    return None if parted & _tests(node, context) else "array"
+
+
+def _tests(node: cst.CSTNode, context: Context) -> set[str]:
+    """The tests that decide whether a node is reached."""
+    return {context.text(a.test) for a in context.ancestors(node) if isinstance(a, (cst.If, cst.IfExp))}
 
 
 def _kind_of(value: Value) -> str | None:

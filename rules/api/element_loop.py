@@ -78,6 +78,8 @@ class ElementLoop(Rule):
         array = context.array(loop.iter)
         if array is None or not _may_hold_numbers(array) or not isinstance(loop.target, cst.Name):
             return
+        if context.enclosing(loop, cst.ExceptHandler) is not None:
+            return  # what is done when another way has failed
         name = loop.target.value
         taken = [n for n in walk(body) if isinstance(n, cst.Call) and _takes(n, name, context)]
         if taken:

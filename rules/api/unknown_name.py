@@ -9,7 +9,7 @@ from mlxlint.context import Context
 from mlxlint.model import api
 from mlxlint.model.names import is_module
 from mlxlint.model.tree import dotted
-from mlxlint.model.values import Module, Name
+from mlxlint.model.values import Class, Module, Name, Value
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 from mlxlint.rules.api._guards import is_guarded
 from mlxlint.rules.api.torch_name import is_missing
@@ -55,7 +55,7 @@ class UnknownName(Rule):
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
         value = context.value(node)
-        if isinstance(value, Name) and value.receiver is None:
+        if isinstance(value, Name) and value.receiver is None and not _is_of_others(context.value(node.value)):
             self._check(value.name, node.attr, context)
 
     def visit_ImportFrom(self, node: cst.ImportFrom, context: Context) -> None:
@@ -93,6 +93,12 @@ class UnknownName(Rule):
         names = [known for known in dir(found) if not known.startswith("_")]
         hazard = raises(lambda: getattr(found, name), AttributeError)
         return Evidence(hazard, shown(bool(names), f"{module} has {len(names)} names"))
+
+
+def _is_of_others(value: Value) -> bool:
+    """Whether a class has bases from other libraries as well, which may have the member."""
+    bases = value.code.ancestry()[1] if isinstance(value, Class) else []
+    return any(not base.startswith(("mlx.", "mlx_lm.", "builtins.", "typing.", "abc.")) for base in bases)
 
 
 def _is_class(name: str) -> bool:

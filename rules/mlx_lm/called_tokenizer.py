@@ -7,6 +7,7 @@ from mlxlint.model.language_models import TOKENIZER
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
 
+from ..api._guards import is_guarded
 from ._generation import is_tokenizer
 from ._tiny import tiny
 
@@ -54,7 +55,9 @@ class CalledTokenizer(Rule):
     message = "`{tokenizer}` is a `TokenizerWrapper`, which cannot be called: use `{tokenizer}.encode`"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if context.callee(node) == f"{TOKENIZER}.__call__" and is_tokenizer(context.called(node)):
+        if context.callee(node) != f"{TOKENIZER}.__call__" or not is_tokenizer(context.called(node)):
+            return
+        if not is_guarded(node, "encode", context):
             context.report(self, node, tokenizer=context.brief(node.func), fix=_fix(node, context))
 
     @staticmethod

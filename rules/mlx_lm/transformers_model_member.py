@@ -9,6 +9,7 @@ from mlxlint.model.language_models import is_model
 from mlxlint.model.values import Name
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 
+from ..api._guards import is_guarded
 from ._tiny import tiny
 
 _MEMBERS: Mapping[str, str] = {
@@ -84,7 +85,9 @@ class TransformersModelMember(Rule):
         if name not in _MEMBERS or isinstance(context.parent(node), cst.AssignTarget):
             return
         value = context.value(node)
-        if isinstance(value, Name) and value.receiver is not None and is_model(value.receiver):
+        if not isinstance(value, Name) or value.receiver is None or not is_model(value.receiver):
+            return
+        if not is_guarded(node, name, context):
             context.report(self, node, name=name, instead=_MEMBERS[name], repro={"name": name})
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:

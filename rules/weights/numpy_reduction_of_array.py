@@ -57,6 +57,8 @@ class NumpyReductionOfArray(Rule):
         if arg.star or arg.keyword is not None or not is_array(context.value(arg.value)):
             return
         numpy, array = context.alias("numpy"), context.array(arg.value)
+        if array is not None and array.op == "given":
+            return  # an array by what is done with it elsewhere: a function may serve both libraries
         fix = None
         if numpy is not None and array is not None and array.dtype not in (None, "bfloat16"):
             text = f"{numpy}.array({context.text(arg.value)})"
