@@ -196,10 +196,20 @@ def _is_long_range(array: Array) -> bool:
 def _is_product(array: Array, context: Context) -> bool:
     node = array.node
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Multiply):
+        if any(_is_flag(context.array(side), context) for side in (node.left, node.right)):
+            return False
         return all((a := context.array(side)) is not None and a.dtype == "int32" for side in (node.left, node.right))
     if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Power):
         return constant(context.value(node.right), int) not in (None, 0, 1)
     return produced_by(array, "square")
+
+
+def _is_flag(array: Array | None, context: Context) -> bool:
+    """Whether numbers are what a condition was turned into: 0 and 1."""
+    node = array.node if array is not None and produced_by(array, "astype") else None
+    func = node.func if isinstance(node, cst.Call) else None
+    source = context.array(func.value) if isinstance(func, cst.Attribute) else None
+    return source is not None and source.dtype == "bool_"
 
 
 def _is_sorted(node: cst.BinaryOperation, context: Context) -> bool:

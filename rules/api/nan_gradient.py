@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -73,7 +75,7 @@ class NanGradient(Rule):
 
     def _check_call(self, call: cst.Call, flow: Flow, context: Context) -> None:
         found = operation(call, context, OPERATIONS)
-        if found is None or not flow.depends(call):
+        if found is None or not flow.depends(call) or _is_stopped(call, flow, context):
             return
         if found.name == "linalg.norm" and _is_smooth(found, context):
             return
@@ -105,6 +107,17 @@ class NanGradient(Rule):
         hazard = shown(mx.isnan(gradient).all().item(), f"gradient in MLX: {gradient.tolist()}, PyTorch: [0.0, 0.0]")
         safe = mx.grad(lambda x: mx.sqrt(mx.maximum(mx.square(x).sum(), 1e-12)))(mx.zeros((2,)))
         return Evidence(hazard, agrees(safe, [0.0, 0.0]))
+
+
+def _is_stopped(call: cst.Call, flow: Flow, context: Context) -> bool:
+    """Whether the name that gets the result is read, further on, under ``stop_gradient`` alone."""
+    statement = context.enclosing(call, cst.Assign)
+    target = statement.targets[0].target if statement is not None else None
+    if not isinstance(target, cst.Name):
+        return False
+    after = itertools.dropwhile(lambda node: node is not statement, flow.nodes())
+    own = set(context.walk(statement)) if statement is not None else set()
+    return not any(isinstance(n, cst.Name) and n.value == target.value and n not in own for n in after)
 
 
 def _is_smooth(found: Operation, context: Context) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.values import Array
 from mlxlint.rule import Applicability, Confidence, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import is_same, operation, produced_by
 from mlxlint.rules._shared import with_keyword

@@ -11,6 +11,7 @@ from mlxlint.rules._operations import Operation, operation
 from mlxlint.rules._shared import is_port, with_keyword
 
 ESTIMATES = frozenset({"std", "var"})
+_NUMBERS = frozenset({"mlx.core.array.item", "mlx.core.array.tolist", "builtins.float", "builtins.round"})
 
 
 class PopulationVariance(Rule):
@@ -84,7 +85,9 @@ class PopulationVariance(Rule):
 
 
 def _is_shown(node: cst.Call, context: Context) -> bool:
-    """Whether the estimate gets a name that stands in formatted strings alone: it is there to be looked at."""
+    """Whether the estimate, or the name it gets, stands in formatted strings alone: it is there to be looked at."""
+    if context.enclosing(node, cst.FormattedString) is not None or _is_printed(node, context):
+        return True
     statement = context.enclosing(node, cst.Assign)
     target = statement.targets[0].target if statement is not None and len(statement.targets) == 1 else None
     function = context.enclosing_function(node)
@@ -93,6 +96,14 @@ def _is_shown(node: cst.Call, context: Context) -> bool:
     names = (n for n in context.walk(function.node.body) if isinstance(n, cst.Name) and n.value == target.value)
     uses = [name for name in names if name is not target]
     return bool(uses) and all(context.enclosing(use, cst.FormattedString) is not None for use in uses)
+
+
+def _is_printed(node: cst.CSTNode, context: Context) -> bool:
+    """Whether a value is given to `print`, itself or as a number."""
+    outer = context.enclosing(node, cst.Call)
+    while outer is not None and context.callee(outer) in _NUMBERS:
+        outer = context.enclosing(outer, cst.Call)
+    return outer is not None and context.callee(outer) == "builtins.print"
 
 
 def _normalises(node: cst.Call, found: Operation, context: Context) -> bool:

@@ -78,7 +78,7 @@ class ChannelsFirstAxes(Rule):
         if array is None or axes is None:
             return
         misread = _misread(name, array, axes)
-        if misread is not None:
+        if misread is not None and not _has_parameters_for(axes, node, context):
             what, right = misread
             fix = NodeFix("Give the channels-last axes", [Replace(axis, str(right))], Applicability.UNSAFE)
             context.report(
@@ -93,6 +93,19 @@ class ChannelsFirstAxes(Rule):
         x = nn.AvgPool2d(2, 2)(mx.arange(64.0).reshape(1, 4, 4, 4)[..., :2])
         expected = mx.moveaxis(x, -1, 1).mean(axis=(2, 3))
         return Evidence(differs(x.mean(axis=(2, 3)), expected), agrees(x.mean(axis=(1, 2)), expected))
+
+
+def _has_parameters_for(axes: tuple[int, ...], node: cst.Call, context: Context) -> bool:
+    """Whether a layer scales these very axes, the last ones, with parameters of its own: it normalises over them."""
+    code = context.enclosing_function(node)
+    if code is None or code.owner is None:
+        return False
+    found = (context.array(each) for each in context.nodes(code.node.body, cst.Attribute))
+    return any(
+        array.parameter and array.shape is not None and len(array.shape) == len(axes) and 1 not in array.shape
+        for array in found
+        if array is not None
+    )
 
 
 def _reduction(node: cst.Call, context: Context) -> tuple[str, cst.BaseExpression | None, cst.BaseExpression | None]:

@@ -7,6 +7,7 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs, shown
 
 from .._shared import with_keyword
@@ -101,6 +102,8 @@ class DifferingDefault(Rule):
             if (default.in_ports and context.port is None) or context.arguments(node).starred:
                 continue
             if context.argument(node, default.position, default.name) is None:
+                if _is_set(node, default.name, context):
+                    continue
                 report = partial(context.report, severity=Severity.INFO) if default.in_ports else context.report_default
                 report(
                     self, node, layer=layer, argument=default.name, mlx=default.mlx,
@@ -130,6 +133,18 @@ class DifferingDefault(Rule):
             shown(nn.TransformerEncoderLayer(8, 2).norm_first is True, "norm_first is True"),
             shown(nn.TransformerEncoderLayer(8, 2, norm_first=False).norm_first is False, "norm_first is False"),
         )
+
+
+def _is_set(node: cst.Call, name: str, context: Context) -> bool:
+    """Whether the layer that a call makes gets an attribute of that name: ``self.attention.out_proj.bias = ...``."""
+    made = context.parent(node)
+    path = dotted(made.targets[0].target) if isinstance(made, cst.Assign) else None
+    code = context.enclosing_function(node)
+    if path is None or code is None:
+        return False
+    targets = (target.target for each in context.nodes(code.node.body, cst.Assign) for target in each.targets)
+    set_there = [found for target in targets if (found := dotted(target)) is not None]
+    return any(each.startswith(path + ".") and each.endswith("." + name) for each in set_there)
 
 
 def _stated(node: cst.Call, default: Default, context: Context) -> NodeFix:

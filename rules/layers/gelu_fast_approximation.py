@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
+
+_MEANT = re.compile(r"quick|\bCLIP\b|clip_?(vision|text)", re.IGNORECASE)  # models trained with the fast form
 
 
 class GeluFastApproximation(Rule):
@@ -65,7 +69,7 @@ class GeluFastApproximation(Rule):
             self._report(node, None, "`nn.gelu_approx`", context)
 
     def _report(self, node: cst.Call, fix: NodeFix | None, remedy: str, context: Context) -> None:
-        if "quick" not in context.module.text.lower():
+        if not _MEANT.search(context.module.text):
             context.report_default(self, node, fix=fix, remedy=remedy)
 
     @staticmethod

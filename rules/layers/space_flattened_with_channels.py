@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import LIKELY
+from mlxlint.model.values import LIKELY, Array, Instance
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
 
 from .._operations import operation
@@ -65,7 +65,7 @@ class SpaceFlattenedWithChannels(Rule):
             return
         array = channels_last(found.subject, context)
         rank = None if array is None else array.rank
-        if rank is None or axis % rank != 2:
+        if array is None or rank is None or axis % rank != 2 or _has_one_channel(array, context):
             return
         text = f"{context.text(found.subject)}.flatten(1, {rank - 2})"
         context.report(
@@ -81,6 +81,13 @@ class SpaceFlattenedWithChannels(Rule):
         expected = channels_first.flatten(2).swapaxes(1, 2)
         x = channels_first.transpose(0, 2, 3, 1)
         return Evidence(differs(x.flatten(2).swapaxes(1, 2), expected), agrees(x.flatten(1, 2), expected))
+
+
+def _has_one_channel(array: Array, context: Context) -> bool:
+    """Whether a map is known to have a single channel, which nothing is mixed with."""
+    layer = context.called(array.node) if isinstance(array.node, cst.Call) else None
+    made = layer.args if isinstance(layer, Instance) and array.op == f"{layer.type}.__call__" else ()
+    return (array.shape is not None and array.shape[-1] == 1) or (len(made) > 1 and number(made[1]) == 1)
 
 
 def _without_transposition(node: cst.Call, text: str, context: Context) -> NodeFix | None:
