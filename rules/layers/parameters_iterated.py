@@ -3,11 +3,16 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import CERTAIN, LIKELY, Tree
+from mlxlint.model import tree
+from mlxlint.model.values import CERTAIN, LIKELY, Instance, Tree
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
 from ._freezing import freezing
 from ._modules import iterations
+
+NAMES = "iterating it gives attribute names"
+OF_ARRAYS = frozenset({"size", "shape", "nbytes", "itemsize", "dtype", "ndim", "sum", "square", "item", "astype"})
+NESTED = frozenset(f"mlx.nn.{name}" for name in ("Module", "Sequential", "MultiHeadAttention", "Transformer"))
 
 
 class ParametersIterated(Rule):
@@ -15,7 +20,8 @@ class ParametersIterated(Rule):
 
     ## What it does
     Finds loops, comprehensions and `list(…)` over `parameters()`, `trainable_parameters()`, `children()` or
-    `leaf_modules()` of an MLX module.
+    `leaf_modules()` of an MLX module, and those over the `values()` or `items()` of its parameters that take these for
+    arrays.
 
     ## PyTorch and MLX
     PyTorch's `parameters()` is an iterator over tensors. MLX's is a nested dict: iterating it gives the names of the
@@ -54,7 +60,7 @@ class ParametersIterated(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     calls = frozenset({"list", "tuple", "enumerate", "len"})
-    message = "`{tree}` is a nested dict: iterating it gives attribute names"
+    message = "`{tree}` is a nested dict: {what}"
 
     def visit_For(self, node: cst.For, context: Context) -> None:
         self._iterated(node, context)
@@ -81,11 +87,12 @@ class ParametersIterated(Rule):
             if context.callee(node) != f"builtins.{node.func.value}" or not _is_fresh(given, context):
                 return
             if not _is_called_names(node, context):
-                context.report(self, given, because=[given], tree=context.brief(given))
+                context.report(self, given, because=[given], tree=context.brief(given), what=NAMES)
 
     def _iterated(self, node: cst.For | cst.BaseComp, context: Context) -> None:
         for target, iterated in iterations(node):
             self._check(target, iterated, node if isinstance(node, cst.For) else None, context)
+            self._check_values(target, iterated, node, context)
 
     def _check(
         self, target: cst.BaseExpression, iterated: cst.BaseExpression, loop: cst.For | None, context: Context
@@ -101,19 +108,52 @@ class ParametersIterated(Rule):
             fix=(freezing(loop, context) if loop is not None else None) or _flattened(target, iterated, context),
             severity=Severity.WARNING if named else None,
             tree=context.brief(iterated),
+            what=NAMES,
         )
 
+    def _check_values(
+        self, target: cst.BaseExpression, iterated: cst.BaseExpression, node: cst.For | cst.BaseComp, context: Context
+    ) -> None:
+        """Report ``parameters().values()`` where something that arrays have is read of what it gives."""
+        if not isinstance(iterated, cst.Call) or not isinstance(iterated.func, cst.Attribute):
+            return
+        method, parameters = iterated.func.attr.value, iterated.func.value
+        value = target.elements[1].value if isinstance(target, cst.Tuple) and len(target.elements) == 2 else target
+        if method not in ("values", "items") or (method == "items") is (value is target):
+            return
+        if not isinstance(value, cst.Name) or not _is_fresh(parameters, context) or _is_children(parameters, context):
+            return
+        read = next((use for use in context.nodes(node, cst.Attribute) if _is_of_array(use, value.value)), None)
+        told = any(tree.dotted(call.func) == "isinstance" for call in context.nodes(node, cst.Call))
+        if read is not None and not told and not _is_layer(parameters, context):
+            what = f"its `{method}()` are those of submodules, and have no `{read.attr.value}`"
+            context.report(
+                self, iterated, because=[("it is taken for an array here", read)], confidence=LIKELY,
+                severity=Severity.WARNING, tree=context.brief(parameters), what=what, repro={"values": True},
+            )  # fmt: skip
+
     @staticmethod
-    def repro() -> Evidence:
+    def repro(values: bool = False) -> Evidence:
         import mlx.nn as nn
         from mlx.utils import tree_flatten
 
-        model = nn.Linear(3, 2)
-        count = sum(p.size for _, p in tree_flatten(model.parameters()))
+        model = nn.Sequential(nn.Linear(3, 2))
+        nested = model.parameters()
+        count = sum(p.size for _, p in tree_flatten(nested))
         return Evidence(
-            raises(lambda: sum(p.size for p in model.parameters()), AttributeError),
+            raises(lambda: sum(p.size for p in (nested.values() if values else nested)), AttributeError),
             shown(count == 8, f"{count} numbers"),
         )
+
+
+def _is_of_array(node: cst.Attribute, name: str) -> bool:
+    return isinstance(node.value, cst.Name) and node.value.value == name and node.attr.value in OF_ARRAYS
+
+
+def _is_layer(parameters: cst.BaseExpression, context: Context) -> bool:
+    """Whether these are the parameters of one of MLX's own layers that hold arrays alone."""
+    owner = context.receiver(parameters) if isinstance(parameters, cst.Call) else None
+    return isinstance(owner, Instance) and owner.code is None and owner.type not in NESTED
 
 
 def _is_called_names(node: cst.Call, context: Context) -> bool:
