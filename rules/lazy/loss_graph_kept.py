@@ -78,9 +78,11 @@ class LossGraphKept(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
+        if is_short(loop, context) or body.yields or not any(holds_arrays(context.value(s)) for _, _, s in body.flows):
+            return
         returned = _returned_losses(body)
         losses = _losses(body) | returned
-        if not losses or is_short(loop, context) or body.yields:
+        if not losses:
             return
         if not body.evaluates() and body.updates:
             return  # nothing at all is evaluated, which is another finding

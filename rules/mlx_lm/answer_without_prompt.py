@@ -65,7 +65,7 @@ class AnswerWithoutPrompt(Rule):
         context.report(self, node, prompt=prompt, fix=fix)
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if not isinstance(node.func, cst.Attribute) or not node.args:
+        if not isinstance(node.func, cst.Attribute) or not node.args or "generate" not in context.module.text:
             return
         prompt = _prompt(node.func.value, context)
         if prompt is not None and dotted(node.args[0].value) == prompt:

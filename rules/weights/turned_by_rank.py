@@ -93,7 +93,7 @@ class TurnedByRank(Rule):
         self._check(node, node.body, context)
 
     def _check(self, node: cst.If | cst.IfExp, body: cst.CSTNode, context: Context) -> None:
-        if not isinstance(node.test, cst.Comparison):
+        if not isinstance(node.test, cst.Comparison) or not isinstance(node.test.comparisons[0].operator, cst.Equal):
             return
         turn = next((call for call in context.nodes(body, cst.Call) if _is_turn(call, context)), None)
         rank = _RANK.fullmatch(bare(node.test, context)) if turn is not None else None
