@@ -10,9 +10,10 @@ from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import Array, Name, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
-from ._gradients import is_differentiated
+from ._gradients import differentiated_functions, is_differentiated
 
 READS = frozenset({"mlx.core.array.item", "mlx.core.array.tolist"})
+NUMBERS = frozenset({"mlx.core.array.item", "builtins.float"})
 CONVERTS = frozenset({"builtins.float", "numpy.array", "numpy.asarray", "numpy.float32"})
 
 
@@ -22,7 +23,8 @@ class GradientCut(Rule):
     ## What it does
     Finds `mx.array(...)` of what was taken out of an MLX array by `item()`, `tolist()`, `float()` or `np.array()`.
     In a layer's forward pass and in differentiated functions it is a warning, elsewhere and for what a method was
-    given itself a note. Indices, which have no gradient anyway, are left alone.
+    given itself a note. Indices, which have no gradient anyway, are left alone. In differentiated functions, terms
+    that are added as numbers are found too: `loss + weight * penalty.item()`.
 
     ## PyTorch and MLX
     A tensor that requires a gradient refuses `.numpy()`. MLX evaluates the array in the middle of a differentiated
@@ -62,11 +64,14 @@ class GradientCut(Rule):
     code = "MLX221"
     kind = Kind.SILENT
     severity = Severity.WARNING
-    calls = frozenset({"array"})
+    calls = frozenset({"array", "item", "float"})
     message = "`{value}` takes the values of `{source}` out of MLX: no gradient flows through it"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if context.callee(node) != "mlx.core.array" or not node.args:
+        callee = context.callee(node)
+        if callee in NUMBERS:
+            self._check_term(node, context)
+        if callee != "mlx.core.array" or not node.args:
             return
         made = as_array(context.value(node))
         if made is not None and made.dtype is not None and not made.dtype.startswith(("float", "bfloat", "complex")):
@@ -85,6 +90,18 @@ class GradientCut(Rule):
             source=context.brief(source),
         )
 
+    def _check_term(self, node: cst.Call, context: Context) -> None:
+        """Report a number that is a term of what a function returns to be differentiated."""
+        source = next(_taken_out(node, context), None)
+        array = None if source is None else context.array(source)
+        if source is None or array is None or array.op is None or not _is_term(node, context):
+            return
+        code = context.enclosing_function(node)
+        if code is not None and any(code is found for found in differentiated_functions(context)):
+            context.report(
+                self, node, because=[source], value=context.brief(node), source=context.brief(source)
+            )  # fmt: skip
+
     @staticmethod
     def repro() -> Evidence:
         import mlx.core as mx
@@ -93,6 +110,16 @@ class GradientCut(Rule):
         w = mx.array([1.0, 2.0])
         cut = mx.grad(lambda w: mx.array(np.exp(np.array(w))).sum())(w)
         return Evidence(differs(cut, mx.exp(w)), agrees(mx.grad(lambda w: mx.exp(w).sum())(w), mx.exp(w)))
+
+
+def _is_term(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether a number, or a product with it, is added to an array or taken from it."""
+    parent = context.parent(node)
+    while isinstance(parent, (cst.BinaryOperation, cst.UnaryOperation)):
+        if context.array(parent) is not None:
+            return isinstance(parent, cst.BinaryOperation) and isinstance(parent.operator, (cst.Add, cst.Subtract))
+        parent = context.parent(parent)
+    return False
 
 
 def _taken_out(node: cst.CSTNode, context: Context) -> Iterator[cst.BaseExpression]:
