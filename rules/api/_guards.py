@@ -20,8 +20,8 @@ _ANYTHING = frozenset({"Exception", "BaseException"})
 def is_guarded(node: cst.CSTNode, name: str, context: Context) -> bool:
     """Whether a use stands where a missing name was thought of.
 
-    That is in a ``try`` that catches it and does without, under a test of a version or of ``TYPE_CHECKING``, or anywhere in a
-    file that asks for the name with ``hasattr`` or sets it with ``setattr``.
+    That is in a ``try`` that catches it and does without, under a test of a version or of ``TYPE_CHECKING``, or
+    anywhere in a file that asks for the name with ``hasattr`` or sets it with ``setattr``.
     """
     child = node
     for ancestor in context.ancestors(node):
