@@ -80,6 +80,8 @@ class GradientThroughCast(Rule):
         for flow in differentiated(context):
             for found in flow.nodes():
                 if isinstance(found, cst.BinaryOperation) and isinstance(found.operator, ARITHMETIC):
+                    if (array := context.array(found)) is not None and array.dtype in DISCRETE:
+                        continue  # of what is counted nothing is differentiated as a rule
                     for side in (found.left, found.right):
                         cast = _cast(side, flow, context)
                         if cast is not None and cast not in reported:

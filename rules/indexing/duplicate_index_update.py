@@ -199,9 +199,20 @@ def _is_of_positions(node: cst.BaseExpression | None, context: Context) -> bool:
     while isinstance(node, cst.Subscript):
         node = node.value
     bound = getattr(context.value(node), "node", None) if isinstance(node, cst.Name) else node
-    calls = [n for n in walk(bound) if isinstance(n, cst.Call)] if bound is not None else []
-    names = [context.callee(call) or "" for call in calls]
-    return any(name in POSITIONS or name.endswith(".keys") for name in names)
+    if bound is None or any(isinstance(n, (cst.Modulo, cst.FloorDivide)) for n in walk(bound)):
+        return False
+    for call in walk(bound):
+        name = (context.callee(call) or "") if isinstance(call, cst.Call) else ""
+        if (name in POSITIONS and not _is_of_several_axes(bound, context)) or name.endswith(".keys"):
+            return True
+    return False
+
+
+def _is_of_several_axes(bound: cst.CSTNode, context: Context) -> bool:
+    """Whether positions are unpacked by axis, where each may repeat: ``rows, columns = np.nonzero(x)``."""
+    parent = context.parent(bound)
+    target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
+    return isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) > 1
 
 
 def _confidence(index: Array | None) -> int:

@@ -66,12 +66,17 @@ class QuantizedParts(Rule):
         mode = constant(context.value(context.argument(node, None, "mode")), str)
         parent = context.parent(node)
         target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
-        if not isinstance(target, (cst.Tuple, cst.List)) or mode not in _WITHOUT_BIASES:
+        if not isinstance(target, (cst.Tuple, cst.List)) or context.arguments(node).starred:
             return
         elements = target.elements
-        if len(elements) == 3 and not any(isinstance(element, cst.StarredElement) for element in elements):
+        if any(isinstance(element, cst.StarredElement) for element in elements):
+            return
+        if len(elements) == 3 and mode in _WITHOUT_BIASES:
             problem = f"`mx.quantize` has no biases in mode `{mode}`, and returns two arrays"
             context.report(self, node, problem=problem, repro={"case": "unpacked"})
+        elif len(elements) != 3 and (mode == "affine" or context.argument(node, None, "mode") is None):
+            problem = f"`mx.quantize` returns the weight, scales and biases: three arrays, not {len(elements)}"
+            context.report(self, node, problem=problem, repro={"case": "three"})
 
     def _check_parameters(self, node: cst.Call, name: str, context: Context) -> None:
         first = 0 if name == "dequantize" else 1
@@ -95,7 +100,7 @@ class QuantizedParts(Rule):
                 return
 
     @staticmethod
-    def repro(case: Literal["unpacked", "parameters"] = "parameters") -> Evidence:
+    def repro(case: Literal["unpacked", "three", "parameters"] = "parameters") -> Evidence:
         import mlx.core as mx
 
         w = mx.random.normal((32, 64), key=mx.random.key(0))
@@ -104,6 +109,11 @@ class QuantizedParts(Rule):
             count = len(mx.quantize(w, group_size=32, bits=4))
             return Evidence(hazard, shown(count == 3, f"in the affine mode there are {count}"))
         parts = mx.quantize(w, group_size=32, bits=8)
+        if case == "three":
+            return Evidence(
+                shown(len(parts) == 3, f"{len(parts)} arrays are returned"),
+                shown(mx.dequantize(*parts, group_size=32, bits=8).shape == w.shape, "all three are needed to read it"),
+            )
         try:
             shape = mx.dequantize(*parts).shape
             hazard = shown(shape != w.shape, f"read with the defaults: an array of shape {shape} instead of {w.shape}")

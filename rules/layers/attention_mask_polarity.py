@@ -6,10 +6,15 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import LIKELY
+from mlxlint.model.values import LIKELY, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
-_ATTENTION = {"mlx.nn.MultiHeadAttention.__call__": 3, "mlx.core.fast.scaled_dot_product_attention": None}
+ATTENTION: dict[str, tuple[tuple[int | None, str], ...]] = {  # where masks are given
+    "mlx.nn.MultiHeadAttention.__call__": ((3, "mask"),),
+    "mlx.nn.TransformerEncoder.__call__": ((1, "mask"),),
+    "mlx.nn.TransformerDecoder.__call__": ((2, "x_mask"), (3, "memory_mask")),
+    "mlx.core.fast.scaled_dot_product_attention": ((None, "mask"),),
+}
 _PADDING = re.compile(r"pad", re.IGNORECASE)
 _SHAPING = frozenset("__getitem__ reshape expand_dims astype broadcast_to transpose swapaxes".split())
 
@@ -63,12 +68,11 @@ class AttentionMaskPolarity(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         callee = context.callee(node)
-        if callee not in _ATTENTION:
-            return
-        mask = context.argument(node, _ATTENTION[callee], "mask")
-        what = None if mask is None else _ignored(mask, context)
-        if mask is not None and what is not None:
-            context.report(self, node, because=[mask], confidence=LIKELY, mask=context.brief(mask), what=what)
+        for index, keyword in ATTENTION.get(callee or "", ()):
+            mask = context.argument(node, index, keyword)
+            what = None if mask is None else _ignored(mask, context)
+            if mask is not None and what is not None:
+                context.report(self, node, because=[mask], confidence=LIKELY, mask=context.brief(mask), what=what)
 
     @staticmethod
     def repro() -> Evidence:
@@ -92,7 +96,11 @@ def _ignored(node: cst.CSTNode | None, context: Context, depth: int = 6) -> str 
         return None
     origin, op = array.node, array.op or ""
     if op == "operator.==" and isinstance(origin, cst.Comparison):
-        names = [tree.dotted(part) or "" for part in (origin.left, origin.comparisons[0].comparator)]
+        sides = (origin.left, origin.comparisons[0].comparator)
+        names = [tree.dotted(part) or "" for part in sides]
+        keeps = "mask" in names[0] and not _PADDING.search(names[0])  # 1 where to attend, as tokenizers give it
+        if keeps:
+            return "padding" if constant(context.value(sides[1]), int) == 0 else None
         return "padding" if any(_PADDING.search(name) for name in names) else None
     if op.rpartition(".")[2] in ("triu", "greater") and array.dtype == "bool_":
         return "the future"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import UNKNOWN
+from mlxlint.model.values import Const
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
 from .._shared import with_keyword
@@ -58,7 +58,7 @@ class GroupnormGrouping(Rule):
         stated = context.argument(node, 4, "pytorch_compatible")
         groups = context.value(context.argument(node, 0, "num_groups"))
         dims = context.value(context.argument(node, 1, "dims"))
-        if number(groups) == 1 or (groups is not UNKNOWN and groups.key() == dims.key()) or _same(node, context):
+        if number(groups) == 1 or (isinstance(groups, Const) and groups.key() == dims.key()) or _same(node, context):
             return
         if stated is None:
             fix = NodeFix(

@@ -10,7 +10,7 @@ from mlxlint.rule import Evidence, Fixable, Kind, Rule, Severity, agrees, shown
 
 from ._losses import leaving_out, loss_name, reduction
 
-_MINUS_100 = re.compile(r"-\s*100\b")
+_MINUS_100 = re.compile(r"-\s*100\b(?!\.)")  # -100.0 is added to scores
 _GUARDS = frozenset({"where", "maximum", "clip", "abs", "select", "remainder"})
 
 

@@ -88,7 +88,9 @@ class IntegerParameter(Rule):
     def _check(self, node: Store, context: Context) -> None:
         for name, owner in stored_on_self(node, context):
             array = arrays_in(context.value(node.value), optional=False)
-            if array is None or name.startswith("_") or is_weight_name(name) or is_frozen(name, owner):
+            if array is None or name.startswith("_") or is_frozen(name, owner):
+                continue
+            if is_weight_name(name) and not produced_by(array, "full"):
                 continue
             if produced_by(array, "zeros"):
                 continue  # a place for what the checkpoint holds, as quantized weights and lookup tables are

@@ -7,11 +7,8 @@ from mlxlint.model.values import LIKELY, Array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from ._layouts import operand
+from .attention_mask_polarity import ATTENTION
 
-_ATTENTION = {
-    "mlx.core.fast.scaled_dot_product_attention": (None, "mask"),
-    "mlx.nn.MultiHeadAttention.__call__": (3, "mask"),
-}
 _PASSING = frozenset({"astype", "reshape", "expand_dims", "broadcast_to", "__getitem__", "squeeze", "tile", "repeat"})
 
 
@@ -55,10 +52,10 @@ class OnesAsMask(Rule):
     message = "`{mask}` holds ones and zeros and is no boolean array: it is added to the scores and masks nothing"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        place = _ATTENTION.get(context.callee(node) or "")
-        if place is None:
-            return
-        mask = context.argument(node, *place)
+        for index, keyword in ATTENTION.get(context.callee(node) or "", ()):
+            self._check(node, context.argument(node, index, keyword), context)
+
+    def _check(self, node: cst.Call, mask: cst.BaseExpression | None, context: Context) -> None:
         array = context.array(mask)
         if mask is None or array is None or array.dtype == "bool_":
             return

@@ -3,6 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.values import Foreign, Instance, Module, Value
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from ._gradients import is_module
@@ -88,7 +89,12 @@ def _switches(context: Context) -> bool:
         isinstance(call.func, cst.Attribute)
         and (
             call.func.attr.value in ("train", "update")
-            or (call.func.attr.value == "eval" and context.callee(call) != "mlx.core.eval")
+            or (call.func.attr.value == "eval" and _may_be_module(context.value(call.func.value)))
         )
         for call in context.module.calls
     )
+
+
+def _may_be_module(value: Value) -> bool:
+    """Whether the receiver of ``eval`` may be a model of MLX: neither ``mx`` itself nor a model of another framework."""
+    return not isinstance(value, (Foreign, Instance, Module)) or is_module(value)

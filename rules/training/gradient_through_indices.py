@@ -5,6 +5,7 @@ from typing import Literal
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import Array, Value, as_array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, raises
@@ -109,6 +110,8 @@ class GradientThroughIndices(Rule):
         code = context.enclosing_function(node)
         if code is None or not is_forward(code, context) or not _is_differentiated_value(made, code, context):
             return
+        if _is_stopped(node, code, context):
+            return
         function = (context.callee(made) or "").rpartition(".")[2]
         surely = code.name != "__call__" and is_differentiated(code, context)  # a layer may be there for inference only
         if any(report.rule is self and report.node is made for report in context.reports):
@@ -186,6 +189,28 @@ def _is_differentiated_value(made: cst.Call, code: FunctionCode, context: Contex
         first = code.positional[0].name.value if code.owner is None and code.positional else None
         return isinstance(source, cst.Name) and source.value == first
     return array.op != "mlx.core.stop_gradient"
+
+
+def _is_stopped(node: cst.CSTNode, code: FunctionCode, context: Context) -> bool:
+    """Whether what is taken is used in ``mx.stop_gradient(...)`` alone, directly or by the name it is bound to."""
+    for outer in context.ancestors(node):
+        if isinstance(outer, cst.Call) and context.callee(outer) == "mlx.core.stop_gradient":
+            return True
+        if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
+            break
+    else:
+        return False
+    if not isinstance(outer, cst.Assign) or not isinstance(outer.targets[0].target, cst.Name):
+        return False
+    name = outer.targets[0].target
+    stopped = [call for call in tree.walk(code.node.body) if _is_call_of(call, "mlx.core.stop_gradient", context)]
+    inside = {id(part) for call in stopped for part in tree.walk(call)}
+    used = [part for part in tree.walk(code.node.body) if isinstance(part, cst.Name) and part.value == name.value]
+    return len(used) > 1 and all(part is name or id(part) in inside for part in used)
+
+
+def _is_call_of(node: cst.CSTNode, name: str, context: Context) -> bool:
+    return isinstance(node, cst.Call) and context.callee(node) == name
 
 
 def _joined(array: Array | None, context: Context) -> Array | None:

@@ -6,7 +6,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import Array, Instance, Value
+from mlxlint.model.values import Array, Function, Instance, Value
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from .._operations import operand
@@ -118,8 +118,20 @@ def _calls_after(node: cst.Call, model: str, context: Context) -> Iterator[tuple
             seen = True
         elif seen and (path == f"{model}.set_dtype" or _binds(part, model)):
             return
-        elif seen and isinstance(part, cst.Call) and path == model and part.args and not part.args[0].star:
+        elif (
+            seen
+            and isinstance(part, cst.Call)
+            and part.args
+            and not part.args[0].star
+            and _is_run(part, model, context)
+        ):
             yield part, part.args[0].value
+
+
+def _is_run(call: cst.Call, model: str, context: Context) -> bool:
+    """Whether a call is one of the model or of a method that its class adds, as ``model.encode(x)``."""
+    path = tree.dotted(call.func) or ""
+    return path == model or (path.rpartition(".")[0] == model and isinstance(context.called(call), Function))
 
 
 def _binds(node: cst.CSTNode, path: str) -> bool:

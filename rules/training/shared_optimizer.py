@@ -71,7 +71,9 @@ class SharedOptimizer(Rule):
             if not isinstance(other, cst.Call) or as_optimizer(context.receiver(other)) is None:
                 continue
             same, second = _parts(other, context)
-            if same != optimizer or second in (None, model) or not _are_told_apart(node, other, model, second, context):
+            if not (same == optimizer or _is_called_both(optimizer, same, scope, context)) or second in (None, model):
+                continue
+            if not _are_told_apart(node, other, model, second, context):
                 continue
             if not self._rebound(optimizer, scope, context):
                 because = [("the other is updated here", other)]
@@ -105,6 +107,15 @@ class SharedOptimizer(Rule):
             return second.bias
 
         return Evidence(differs(second_bias(True), [-0.5]), agrees(second_bias(False), [-0.5]))
+
+
+def _is_called_both(first: str, second: str | None, scope: cst.CSTNode | None, context: Context) -> bool:
+    """Whether one optimizer is given a second name in a scope: ``self.second = self.first``."""
+    return any(
+        isinstance(node, cst.Assign)
+        and {tree.dotted(node.value), *(tree.dotted(target.target) for target in node.targets)} == {first, second}
+        for node in _walk(scope, context)
+    )
 
 
 def _scope(optimizer: str, node: cst.CSTNode, context: Context) -> cst.CSTNode | None:

@@ -8,12 +8,16 @@ from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replac
 
 from ._gradients import is_module
 
+_OF_MODEL = "mlx.nn.value_and_grad"
+_OF_FUNCTION = "mlx.core.value_and_grad"
+_SWAPPED = "`nn.value_and_grad` takes the model first, then the function"
+
 
 class ValueAndGradArguments(Rule):
     """`nn.value_and_grad` is given a function first
 
     ## What it does
-    Finds `nn.value_and_grad(loss_fn)` and `nn.value_and_grad(loss_fn, model)`.
+    Finds `nn.value_and_grad(loss_fn)`, `nn.value_and_grad(loss_fn, model)` and `mx.value_and_grad(model, loss_fn)`.
 
     ## PyTorch and MLX
     `nn.value_and_grad(model, loss_fn)` differentiates with respect to the model's trainable parameters and so takes
@@ -48,30 +52,35 @@ class ValueAndGradArguments(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     calls = frozenset({"value_and_grad"})
-    message = "`nn.value_and_grad` takes the model first, then the function"
+    message = "{problem}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         arguments = context.arguments(node)
         called = context.called(node)
-        if (
-            not (isinstance(called, Name) and called.name == "mlx.nn.value_and_grad")
-            or arguments.starred
-            or not arguments.positional
-        ):
+        name = called.name if isinstance(called, Name) else None
+        if name not in (_OF_MODEL, _OF_FUNCTION) or arguments.starred or not arguments.positional:
             return
         first = arguments.positional[0].value
-        if _is_function(context.value(first)):
-            context.report(self, node, because=[first], fix=_swapped(node, context))
+        if name == _OF_MODEL and _is_function(context.value(first)):
+            context.report(self, node, because=[first], problem=_SWAPPED, fix=_swapped(node, context))
+        elif name == _OF_FUNCTION and len(arguments.positional) > 1:
+            second = arguments.positional[1].value
+            if is_module(context.value(first)) and _is_function(context.value(second)):
+                problem = "`mx.value_and_grad` takes no model: with one it is `nn.value_and_grad`"
+                context.report(self, node, because=[first, second], problem=problem, repro={"model": False})
 
     @staticmethod
-    def repro() -> Evidence:
+    def repro(model: bool = True) -> Evidence:
         import mlx.core as mx
         import mlx.nn as nn
 
-        model = nn.Linear(2, 1)
+        layer = nn.Linear(2, 1)
         x = mx.ones((1, 2))
-        hazard = raises(lambda: nn.value_and_grad(lambda m, x: m(x).sum(), model)(model, x), AttributeError)
-        _, gradients = nn.value_and_grad(model, lambda m, x: m(x).sum())(model, x)
+        if model:
+            hazard = raises(lambda: nn.value_and_grad(lambda m, x: m(x).sum(), layer)(layer, x), AttributeError)
+        else:
+            hazard = raises(lambda: mx.value_and_grad(layer, lambda x: layer(x).sum()), TypeError)
+        _, gradients = nn.value_and_grad(layer, lambda m, x: m(x).sum())(layer, x)
         return Evidence(hazard, shown(gradients["bias"].item() == 1.0, "the gradient of the bias is 1"))
 
 
