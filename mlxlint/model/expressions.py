@@ -312,9 +312,13 @@ class Expressions(Uses):
             assert isinstance(result, Array)
             result.op, result.node = f"operator.{operator}", node
             return result
+        if any(isinstance(member, Array) for value in (left, right) for member in members(value)):
+            return UNKNOWN
         for value in (left, right):
             for member in members(value):
                 if isinstance(member, Foreign):
+                    if left is UNKNOWN and member.type != foreign.TENSOR:
+                        return UNKNOWN  # MLX's array, on the left, makes one of its own
                     return Foreign(
                         foreign.NDARRAY
                         if member.type == foreign.NUMPY_SCALAR and isinstance(right, Foreign)

@@ -61,13 +61,12 @@ class Narrowing(Machine):
                     )
             elif isinstance(comparison.operator, (cst.Equal, cst.NotEqual)):
                 self._narrow_rank(test.left, comparison.comparator, isinstance(comparison.operator, cst.Equal) is truth)
-        elif (
-            isinstance(test, cst.Call)
-            and isinstance(test.func, cst.Name)
-            and test.func.value == "isinstance"
-            and len(test.args) == 2
-        ):
-            self._narrow_isinstance(test, truth)
+        elif isinstance(test, cst.Call) and isinstance(test.func, cst.Name) and len(test.args) == 2:
+            if test.func.value == "isinstance":
+                self._narrow_isinstance(test, truth)
+            elif test.func.value == "hasattr" and truth:
+                name = constant(self.frame.values.get(test.args[1].value, UNKNOWN), str)
+                self._filter(test.args[0].value, lambda v: name is None or _may_have(v, name))
 
     def _narrow_isinstance(self, test: cst.Call, truth: bool) -> None:
         wanted = test.args[1].value
@@ -140,6 +139,14 @@ def _is_instance(value: Value, cls: Value) -> bool:
     if isinstance(value, Instance) and isinstance(cls, Name):
         return value.type == cls.name or (value.code is not None and cls.name in value.code.ancestry()[1])
     return isinstance(cls, Name) and cls.name == "builtins." + type_name(value)
+
+
+_SCALARS = {"int": int, "float": float, "complex": complex, "bool": bool, "str": str, "bytes": bytes}
+
+
+def _may_have(value: Value, name: str) -> bool:
+    kind = _SCALARS.get(scalar_type(value) or "")
+    return kind is None or hasattr(kind, name)
 
 
 def type_name(value: Value) -> str:

@@ -344,13 +344,15 @@ def flatten(name: str, args: Arguments) -> Value:
 @operation("transpose", "permute_dims")
 def transpose(name: str, args: Arguments) -> Value:
     a = _first(args)
-    given = args.positional[1:]
-    if len(given) == 1 and isinstance(given[0], Sequence):
-        given = given[0].items or ()
-    elif not given and isinstance(args.keywords.get("axes"), Sequence):
-        given = args.keywords["axes"].items or ()  # type: ignore[attr-defined]
+    given, stated = args.positional[1:], args.keywords.get("axes")
+    if not given and isinstance(stated, Sequence):
+        given = (stated,)
     if args.starred:
         return Array(a.dtype, confidence=a.confidence)
+    if len(given) == 1 and isinstance(given[0], Sequence):
+        if given[0].items is None:
+            return Array(a.dtype, (None,) * a.rank if a.rank is not None else None, confidence=a.confidence)
+        given = given[0].items
     if not given:
         return Array(a.dtype, a.shape[::-1] if a.shape is not None else None, confidence=a.confidence)
     order = [constant(v, int) for v in given]

@@ -108,3 +108,11 @@ def unknown_windows(padding, options):
     pooled  #: float32 array (2, ?, ?, 1) channels_last
     any_of = nn.Conv2d(1, 8, 3, **options)(images)
     any_of  #: float32 array (2, ?, ?, 8) channels_last
+
+
+def reordered(order: list[int], x: mx.array):
+    axes = (0, *[axis + 1 for axis in order])
+    mx.zeros((2, 3, 4)).transpose(axes)  #: float32 array (?, ?, ?)
+    mx.transpose(mx.zeros((2, 3)), axes=axes)  #: float32 array (?, ?)
+    mx.transpose(mx.zeros((2, 3)), axes=(1, 0))  #: float32 array (3, 2)
+    return mx.transpose(mx.zeros((2, 3)))  #: float32 array (3, 2)

@@ -262,3 +262,16 @@ for name, leaf in tree_flatten(torch.load("model.pt")["weights"]):
 for name, leaf in tree_flatten(nn.Linear(2, 3).parameters()):
     leaf  #: array
 np.array(mx.zeros((2,))).astype(bool)  #: bool numpy.ndarray
+
+
+# what a number has, and what NumPy makes of what is not known
+def logged(loss: float, table):
+    if hasattr(loss, "item"):
+        print(loss.item())
+    loss  #: float
+    scaled = table * np.sqrt(2.0)
+    scaled  #: unknown
+    either = mx.zeros((2,)) if loss > 0 else np.zeros((2,))
+    either * either  #: unknown
+    np.zeros((2,)) * table  #: float64 numpy.ndarray
+    return loss
