@@ -3,13 +3,14 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.tree import dotted
+from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._operations import operation
 from mlxlint.rules._shared import with_keyword
 
 SOFTMAX = frozenset({"softmax"})
+_ORDERS = frozenset({"argsort", "argpartition"})
 
 
 class WholeArraySoftmax(Rule):
@@ -61,6 +62,8 @@ class WholeArraySoftmax(Rule):
         if rank in (0, 1):
             return
         fix = NodeFix("Normalise over the last axis", [with_keyword(node, "axis=-1", context)], Applicability.UNSAFE)
+        if rank is None and _is_ordered(found.subject, context):
+            return
         severity = Severity.WARNING if rank or _is_of_rows(found.subject, array, context) else Severity.INFO
         context.report(
             self, node, because=[found.subject], confidence=CERTAIN if rank else LIKELY, severity=severity, fix=fix
@@ -72,6 +75,19 @@ class WholeArraySoftmax(Rule):
 
         x = mx.zeros((2, 2))
         return Evidence(differs(mx.softmax(x), [[0.5, 0.5]] * 2), agrees(mx.softmax(x, axis=-1), [[0.5, 0.5]] * 2))
+
+
+def _is_ordered(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether an array's elements are put in order in the same function, as a vector's are: ``argsort(x)[::-1]``."""
+    name, code = dotted(node), context.enclosing_function(node)
+    if name is None or code is None:
+        return False
+    for part in context.nodes(code.node.body, cst.Subscript):
+        found = operation(part.value, context, _ORDERS) if isinstance(part.value, cst.Call) else None
+        sliced = len(part.slice) == 1 and isinstance(part.slice[0].slice, cst.Slice)
+        if found is not None and sliced and name in [dotted(each) for each in walk(found.subject)]:
+            return True
+    return False
 
 
 def _is_of_rows(node: cst.BaseExpression, array: Array | None, context: Context) -> bool:

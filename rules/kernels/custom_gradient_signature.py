@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.tree import dotted
 from mlxlint.model.values import constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
@@ -104,12 +105,19 @@ def _firsts(found: Registered, primals: str, context: Context) -> Iterator[cst.C
         if isinstance(part, cst.Subscript) and isinstance(part.value, cst.Name) and part.value.value == primals:
             index = part.slice[0].slice
             if len(part.slice) == 1 and isinstance(index, cst.Index) and constant(context.value(index.value), int) == 0:
-                if not _asks_dtype(part, context):
+                if not _asks_dtype(part, context) and not _is_asked_for(part, primals, context):
                     yield part
         elif isinstance(part, cst.Assign) and isinstance(part.value, cst.Name) and part.value.value == primals:
             target = part.targets[0].target
             if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == 1:
                 yield part
+
+
+def _is_asked_for(node: cst.CSTNode, primals: str, context: Context) -> bool:
+    """Whether a place is reached only where a test of the class says that there are several."""
+    tests = (each.test for each in context.ancestors(node) if isinstance(each, (cst.If, cst.IfExp)))
+    asked = (test for test in tests if isinstance(test, cst.Call) and dotted(test.func) == "isinstance" and test.args)
+    return any(dotted(test.args[0].value) == primals for test in asked)
 
 
 def _asks_dtype(row: cst.Subscript, context: Context) -> bool:

@@ -25,7 +25,7 @@ from .._operations import operand
 from ._flow import operation, origin
 
 _ROPE = frozenset({"mlx.core.fast.rope", "mlx.nn.RoPE"})
-_INVERSE = re.compile(r"^(inv|inverse)_?freqs?$|^inv_?frequenc", re.IGNORECASE)
+_INVERSE = re.compile(r"(^|_)(inv|inverse)_?freqs?$|(^|_)inv_?frequenc", re.IGNORECASE)
 _FACTOR = re.compile(r"(^|_)factor$", re.IGNORECASE)
 _PLACE = {"mlx.core.fast.rope": None, "mlx.nn.RoPE": 3}
 

@@ -99,7 +99,7 @@ class ForwardMethod(Rule):
         ):
             return
         forward = code.method("forward")
-        if forward is None or not isinstance(forward.node, cst.FunctionDef):
+        if forward is None or not isinstance(forward.node, cst.FunctionDef) or _is_no_layer(forward.node):
             return
         base = next((n for n in outside if n.startswith("mlx.nn.") and n != "mlx.nn.Module"), None)
         called_by_name = any(_explicit_calls(forward, context)) or _is_called_elsewhere(forward, context)
@@ -123,6 +123,15 @@ class ForwardMethod(Rule):
         else:
             hazard = raises(lambda: forward()(x), TypeError, text="not callable")
         return Evidence(hazard, shown(call()(x).item() == 6.0, "__call__ runs"))
+
+
+def _is_no_layer(method: cst.FunctionDef) -> bool:
+    """Whether annotations say that a method never returns, or begins with text: it is called by its name, if at all."""
+    returned = None if method.returns is None else tree.dotted(method.returns.annotation)
+    first = method.params.params[1].annotation if len(method.params.params) > 1 else None
+    if (returned or "").rpartition(".")[2] in ("NoReturn", "Never"):
+        return True
+    return first is not None and tree.dotted(first.annotation) == "str"
 
 
 def _called_below(code: ClassCode, context: Context) -> bool:

@@ -69,7 +69,7 @@ class MissingSuperInit(Rule):
         if any(
             isinstance(call.func, cst.Attribute) and call.func.attr.value.startswith("__")
             for call, _, _ in context.calls(node.body)
-        ):
+        ) or _asks_super(node, context):
             return
         if code.decorators or not _does_something(node.body):
             return
@@ -93,6 +93,13 @@ class MissingSuperInit(Rule):
         return Evidence(
             raises(lambda: bad().trainable_parameters(), AttributeError), shown(names == ["fc"], f"parameters: {names}")
         )
+
+
+def _asks_super(node: cst.FunctionDef, context: Context) -> bool:
+    """Whether the inherited method is taken by its name: ``getattr(super(), "__init__")``."""
+    taken = (call for call in context.nodes(node.body, cst.Call) if tree.dotted(call.func) == "getattr" and call.args)
+    given = (call.args[0].value for call in taken)
+    return any(isinstance(first, cst.Call) and tree.dotted(first.func) == "super" for first in given)
 
 
 def _does_something(body: cst.BaseSuite) -> bool:

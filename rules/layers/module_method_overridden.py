@@ -102,11 +102,17 @@ class ModuleMethodOverridden(Rule):
 
 
 def _calls_inherited(node: cst.FunctionDef, name: str, context: Context) -> bool:
-    return any(
-        isinstance(part, cst.Attribute) and part.attr.value == name and isinstance(part.value, cst.Call)
-        and isinstance(part.value.func, cst.Name) and part.value.func.value == "super"
-        for part in context.walk(node.body)
-    )  # fmt: skip
+    """Whether a method calls the inherited one: of ``super()``, or of a class, given the object."""
+    receiver = node.params.params[0].name.value if node.params.params else None
+    for call in context.nodes(node.body, cst.Call):
+        func = call.func
+        if not isinstance(func, cst.Attribute) or func.attr.value != name:
+            continue
+        if isinstance(func.value, cst.Call) and dotted(func.value.func) == "super":
+            return True
+        if call.args and dotted(call.args[0].value) == receiver and dotted(func.value) not in (None, receiver):
+            return True
+    return False
 
 
 def _finds_by_name(node: cst.FunctionDef, context: Context) -> bool:

@@ -158,10 +158,12 @@ def _reading(statement: cst.CSTNode, name: str, context: Context) -> bool:
 
 def _between(name: str, node: cst.CSTNode, context: Context) -> list[cst.CSTNode]:
     """The statements between ``name = clock()`` and the one that reads the clock again."""
+    inner: list[cst.CSTNode] = []
     for statements in blocks_before(node, context):
         starts = [i for i, statement in enumerate(statements) if _reading(statement, name, context)]
         if starts:
-            return statements[starts[-1] + 1 :]
+            return statements[starts[-1] + 1 :] + inner
+        inner = statements + inner
     return []
 
 
