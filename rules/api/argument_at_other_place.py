@@ -21,9 +21,9 @@ from mlxlint.rule import (
 )
 from mlxlint.rules.api._signatures import entry_of
 
-SETTINGS = frozenset(  # parameters of operations whose name says what they are, whoever gives them
-    """axis bits biases ddof dilation dtype eps group_size groups indices keepdims lhs_indices mask mode num_samples
-    output_padding padding rhs_indices scales shape stride transpose values""".split()
+SETTINGS = frozenset(  # parameters of operations that no array is called after
+    """axis bits ddof dilation dtype eps group_size groups keepdims mode num_samples output_padding padding shape stride
+    transpose""".split()
 )
 
 
