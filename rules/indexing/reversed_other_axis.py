@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import constant
+from mlxlint.model.values import Array, constant
 from mlxlint.rule import (
     Applicability,
     Confidence,
@@ -20,6 +20,8 @@ from mlxlint.rule import (
 from mlxlint.rules._operations import Operation, operation
 
 ORDERED = frozenset({"sort", "argsort"})
+
+ALONG_AXIS = frozenset({"softmax", "log_softmax", "cumsum", "sort"})
 
 
 class ReversedOtherAxis(Rule):
@@ -108,5 +110,13 @@ def _axis(found: Operation, context: Context) -> int | None:
     axis: int | None = None if stated is None else constant(context.value(stated), int)
     if stated is None and not found.starred:
         array = context.array(found.subject)
-        return -1 if array is not None and array.rank is not None else None
+        rows = array is not None and (array.rank is not None or _is_by_row(array, context))
+        return -1 if rows else None
     return axis
+
+
+def _is_by_row(array: Array, context: Context) -> bool:
+    """Whether an array was made along its last axis, so called, and kept it: there are others."""
+    made = array.node if (array.op or "").rpartition(".")[2] in ALONG_AXIS else None
+    axis = context.argument(made, None, "axis") if isinstance(made, cst.Call) else None
+    return axis is not None and constant(context.value(axis), int) == -1
