@@ -55,6 +55,10 @@ def numpy_function(name: str, args: Arguments) -> Value:
         return UNKNOWN
     if name in _NUMPY_BOOLS:
         return Scalar("bool")
+    if name in ("ndim", "size"):
+        return Scalar("int")
+    if name in ("shape", "broadcast_shapes"):
+        return Sequence("tuple", None, Scalar("int"))
     if name in ("meshgrid", "split", "array_split", "nonzero", "where", "unravel_index", "broadcast_arrays"):
         if name != "where" or len(args.positional) == 1:
             return Sequence("tuple", None, Foreign(NDARRAY, "int64" if name in ("nonzero", "where") else None))

@@ -80,6 +80,8 @@ class ElementLoop(Rule):
             return
         if context.enclosing(loop, cst.ExceptHandler) is not None:
             return  # what is done when another way has failed
+        if isinstance(loop, cst.For) and any(isinstance(n, cst.Break) for n in context.walk(loop.body)):
+            return  # the first elements may do
         name = loop.target.value
         taken = [n for n in walk(body) if isinstance(n, cst.Call) and _takes(n, name, context)]
         if taken:
