@@ -71,7 +71,7 @@ class HalfPrecisionMask(Rule):
             return
         if context.qualified(dtype) == "mlx.core.float16":
             self._report(node, node, value, "the dtype stated", CERTAIN, context)
-        elif _is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER):
+        elif is_dtype_of_unknown(dtype, context) and _too_large(value, context, NEVER):
             if _is_picked(node, context) and not _meets_another(node, context):
                 return
             self._report(node, node, value, f"a dtype that `{context.brief(dtype)}` may be", LIKELY, context)
@@ -135,12 +135,12 @@ def _cast_like(node: cst.BaseExpression, context: Context) -> str | None:
     for found in walk(node):
         if isinstance(found, cst.Call) and context.callee(found) == "mlx.core.array.astype":
             dtype = context.argument(found, 0, "dtype")
-            if dtype is not None and _is_dtype_of_unknown(dtype, context):
+            if dtype is not None and is_dtype_of_unknown(dtype, context):
                 return context.brief(dtype)
     return None
 
 
-def _is_dtype_of_unknown(node: cst.BaseExpression, context: Context) -> bool:
+def is_dtype_of_unknown(node: cst.BaseExpression, context: Context) -> bool:
     """Whether this is the dtype of an array whose dtype is not known: an activation."""
     if not isinstance(node, cst.Attribute) or node.attr.value != "dtype":
         return False
