@@ -8,13 +8,18 @@ from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replac
 from mlxlint.rules._operations import FUNCTION, METHOD, is_repeatable, operation
 from mlxlint.rules.api._selections import ALONG_AN_AXIS, ALWAYS, PAIRS, indices_of, values_of
 
+TAKING = frozenset({"take_along_axis", "put_along_axis", "take"})
+TOPK = (f"{FUNCTION}topk", f"{METHOD}topk")
+FLOATS = ("float", "bfloat")
+
 
 class ValuesOnlyResult(Rule):
     """Taking values and indices from an operation that returns values only
 
     ## What it does
     Finds results of `topk`, `sort`, `cummax`, `cummin`, and of `max`, `min`, `median` along an axis, that are
-    unpacked into two names, or of which `[0]` or `[1]` is taken as if they were a pair.
+    unpacked into two names, or of which `[0]` or `[1]` is taken as if they were a pair; and results of `topk` that are
+    given to `take_along_axis`, `put_along_axis` or `take` as indices.
 
     ## PyTorch and MLX
     In PyTorch these return a pair of values and indices. In MLX they return one array, the values. Unpacking it walks
@@ -55,6 +60,19 @@ class ValuesOnlyResult(Rule):
     fixable = Fixable.SOMETIMES
     message = "`mx.{operation}` returns one array, the values: {use}"
     targets = frozenset({cst.Tuple, cst.List})
+    calls = frozenset(TAKING)
+
+    def visit_Call(self, node: cst.Call, context: Context) -> None:
+        found = operation(node, context, TAKING)
+        given = None if found is None or found.starred else found.argument(0, "indices")
+        array = context.array(given)
+        made = array.node if array is not None and array.op in TOPK else None
+        if given is None or not isinstance(made, cst.Call) or context.parent(made) is None:
+            return
+        subject = context.array(made.args[0].value if array is not None and array.op == TOPK[0] and made.args else None)
+        of_integers = subject is not None and subject.dtype is not None and not subject.dtype.startswith(FLOATS)
+        if not of_integers and not any(report.rule is self and report.node is made for report in context.reports):
+            self._report(made, context, "topk", f"`{context.brief(given)}` are no indices", made, tried="indices")
 
     def visit_Assign(self, node: cst.Assign, context: Context) -> None:
         target = node.targets[0].target
@@ -106,10 +124,11 @@ class ValuesOnlyResult(Rule):
         because: cst.CSTNode,
         confidence: int = 2,
         fix: NodeFix | None = None,
+        tried: str | None = None,
     ) -> None:
         context.report(
             self, node, because=[because], confidence=confidence, operation=name, use=use, fix=fix,
-            severity=Severity.ERROR if confidence == 2 else Severity.WARNING, repro={"name": name},
+            severity=Severity.ERROR if confidence == 2 else Severity.WARNING, repro={"name": tried or name},
         )  # fmt: skip
 
     @staticmethod
@@ -119,6 +138,8 @@ class ValuesOnlyResult(Rule):
         x = mx.array([[1.0, 3.0, 2.0], [6.0, 5.0, 4.0], [7.0, 9.0, 8.0]])
 
         def unpack() -> mx.array:
+            if name == "indices":
+                return mx.take_along_axis(x, mx.topk(x, 2), axis=-1)
             values, _ = mx.topk(x, 2) if name == "topk" else getattr(mx, name)(x, axis=1)
             return values
 
