@@ -93,6 +93,8 @@ def same(name: str, args: Arguments) -> Value:
         """.split()
 )
 def floating(name: str, args: Arguments) -> Value:
+    if scalar_type(args.get(0, "a")) in ("int", "float"):
+        return Array("float32", ())
     a = _first(args)
     return Array(dtypes.floating(a.dtype), a.shape, a.layout, confidence=a.confidence)
 

@@ -4,7 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import dtypes
-from mlxlint.model.values import CERTAIN, LIKELY, Array
+from mlxlint.model.values import CERTAIN, LIKELY, Array, scalar_type
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 from mlxlint.rules._operations import operand, produced_by
 
@@ -18,6 +18,7 @@ ACTIVATIONS = (
 
 
 CHOOSING = {"where": (1, 2), "maximum": (0, 1), "minimum": (0, 1), "add": (0, 1), "multiply": (0, 1)}
+ROOTS = {"sqrt": "0.5", "rsqrt": "-0.5"}  # of a Python number they are arrays too; and the power to write instead
 
 
 class ZeroDimPromotion(Rule):
@@ -25,8 +26,8 @@ class ZeroDimPromotion(Rule):
 
     ## What it does
     Finds arithmetic, `mx.where`, `mx.maximum` and `mx.minimum` between an array of half precision, a layer's output, a
-    parameter or a gradient, and `mx.array(2.5)` made in the same function. It is a note where nothing but its use tells
-    of the array.
+    parameter or a gradient, and `mx.array(2.5)` or `mx.sqrt` of a Python number made in the same function. It is a note
+    where nothing but its use tells of the array, or where it was computed from such arrays.
 
     ## PyTorch and MLX
     A 0-d tensor does not widen a tensor of the same kind: `bfloat16 * torch.tensor(2.5)` stays `bfloat16`. In MLX
@@ -106,12 +107,21 @@ def _is_scalar(scalar: Array, node: cst.CSTNode, context: Context) -> bool:
     """Whether this is `mx.array(<number>)`, float32 and of no axes, made where it is used."""
     if isinstance(scalar.node, cst.Call) and context.argument(scalar.node, 1, "dtype") is not None:
         return False
-    if scalar.shape != () or scalar.dtype != "float32" or not produced_by(scalar, "array"):
+    if scalar.shape != () or scalar.dtype != "float32" or not _is_of_number(scalar, context):
         return False
     function = _function(node, context)
     return scalar.node is not None and (
         _function(scalar.node, context) is function or _function(function, context) is _function(scalar.node, context)
     )
+
+
+def _is_of_number(scalar: Array, context: Context) -> bool:
+    """Whether an array is `mx.array` of a number, or `mx.sqrt` and the like of a Python number."""
+    if produced_by(scalar, "array"):
+        return True
+    call = scalar.node
+    given = call.args[0].value if isinstance(call, cst.Call) and len(call.args) == 1 else None
+    return produced_by(scalar, *ROOTS) and scalar_type(context.value(given)) in ("int", "float")
 
 
 def _plain_number(scalar: Array, context: Context) -> NodeFix | None:
@@ -122,7 +132,9 @@ def _plain_number(scalar: Array, context: Context) -> NodeFix | None:
     number = call.args[0].value
     if context.array(number) is not None or isinstance(number, (cst.List, cst.Tuple)):
         return None
-    return NodeFix("Use the number", [Replace(call, operand(number, context))], Applicability.UNSAFE)
+    text, power = operand(number, context), ROOTS.get((scalar.op or "").rpartition(".")[2])
+    edit = Replace(call, text if power is None else f"({text}**{power})")
+    return NodeFix("Use the number", [edit], Applicability.UNSAFE)
 
 
 def _function(node: cst.CSTNode | None, context: Context) -> cst.CSTNode | None:
@@ -137,4 +149,10 @@ def _may_be_half(array: Array) -> bool:
         array.parameter
         or array.op in ACTIVATIONS
         or (array.op is None and array.shape is None and array.confidence == LIKELY)
+        or _is_computed(array)
     )
+
+
+def _is_computed(array: Array) -> bool:
+    """Whether an array of unknown dtype was computed from others: scores have that of what is attended to."""
+    return array.dtype is None and array.op is not None and array.op.startswith(("operator.", "mlx.core."))
