@@ -8,7 +8,7 @@ from mlxlint.context import Context
 from mlxlint.model.values import constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, agrees, differs
 
-_MEANT = re.compile(r"quick|\bCLIP\b|clip_?(vision|text)", re.IGNORECASE)  # models trained with the fast form
+_MEANT = re.compile(r"[Qq]uick|QUICK|\bCLIP\b|[Cc]lip_?([Vv]ision|[Tt]ext)")  # models trained with the fast form
 
 
 class GeluFastApproximation(Rule):
