@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from mlxlint.evidence import package_of
 from mlxlint.model.finder import Finder
 from mlxlint.model.project import Project
 from mlxlint.model.values import Either
+from mlxlint.parse import with_deep_stack
 from mlxlint.positions import Offsets, offsets
 from mlxlint.rule import (
     Confidence,
@@ -44,7 +44,6 @@ from mlxlint.tool import tool_finding
 Hook = tuple[Rule, str]  # and the name of its method
 _ROW = re.compile(r" on line \d+| \(detected at line \d+\)")
 _PLACE = re.compile(r"parser error: error at (\d+):(\d+): ")
-DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 DEEP_RECURSION = 200_000
 RECURSION = 10_000  # frames: calls of calls of the linted code, each some ten frames of the interpreter's
 
@@ -103,7 +102,7 @@ class Analysis:
         try:
             return self._lint(source, path)
         except RecursionError:
-            return _with_deep_stack(lambda: self._lint(source, path), source)
+            return _recursing_deeply(lambda: self._lint(source, path), source)
 
     def _lint(self, source: Source, path: Path | None) -> list[Finding]:
         self.project.begin()
@@ -185,26 +184,16 @@ _KEYS: dict[type[cst.CSTNode], Callable[[Any, Context], Sequence[str]]] = {
 }
 
 
-def _with_deep_stack(run: Callable[[], list[Finding]], source: Source) -> list[Finding]:
-    """Run in a thread with a large stack and recursion limit; a finding when even that is not enough."""
-    result: list[Finding] = []
-
-    def target() -> None:
-        try:
-            result.extend(run())
-        except (RecursionError, MemoryError) as error:
-            result.append(_internal_error(source, "the engine", error))
-
-    limit, size = sys.getrecursionlimit(), threading.stack_size(DEEP_STACK)
+def _recursing_deeply(run: Callable[[], list[Finding]], source: Source) -> list[Finding]:
+    """Run with a large stack and recursion limit; a finding when even that is not enough."""
+    limit = sys.getrecursionlimit()
     sys.setrecursionlimit(DEEP_RECURSION)
     try:
-        thread = threading.Thread(target=target)
-        thread.start()
-        thread.join()
+        return with_deep_stack(run)
+    except (RecursionError, MemoryError) as error:
+        return [_internal_error(source, "the engine", error)]
     finally:
         sys.setrecursionlimit(limit)
-        threading.stack_size(size)
-    return result
 
 
 def syntax_error(source: Source, error: cst.ParserSyntaxError) -> Finding:

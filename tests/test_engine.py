@@ -192,10 +192,18 @@ def test_what_only_the_parser_does_not_take_is_told_where_it_tells_it(monkeypatc
         "x = [" + "[1], " * 20_000 + "]\n",
         "def f(n): return f(f(n))\nx = f(f)\nf = f\nclass A(A): pass\nfrom x import *\n",
         "x = x = (x, x)\nfor x in x:\n    x = [x]\n    for x in x:\n        x = {x: x}\n",
+        "x = " + " and ".join(["x"] * 20_000) + "\n",
     ],
 )
 def test_no_source_is_too_much(text: str) -> None:
     assert all(f.code != "MLX002" for f in lint(text))
+
+
+@pytest.mark.parametrize(
+    "text", [f"x = {'(' * 3000}1{')' * 3000}", f"x = {'-' * 20_000}1", "if x: 1\n" + "elif x: 1\n" * 20_000]
+)
+def test_what_nests_too_deeply_for_any_parser_is_a_finding(text: str) -> None:
+    assert [f.code for f in lint(f"{text}\n")] == ["MLX001"]
 
 
 @pytest.mark.parametrize("depth", [10, 400])

@@ -367,21 +367,32 @@ class Expressions(Uses):
         return value if isinstance(value, (Foreign, Scalar)) else UNKNOWN
 
     def on_BooleanOperation(self, node: cst.BooleanOperation) -> Value:
-        left = self.eval(node.left)
+        """``a and b and c`` in one go: each operand with what those before it leave of the names."""
+        chain = [node]
+        while isinstance(left := chain[-1].left, cst.BooleanOperation) and type(left.operator) is type(node.operator):
+            chain.append(left)
+        is_and = isinstance(node.operator, cst.And)
         outer = self.frame.env
         self.frame.env = dict(outer)
-        self.narrow(node.left, isinstance(node.operator, cst.And))
-        right = self.eval(node.right)
+        operand = chain[-1].left
+        value = self.eval(operand)
+        for part in reversed(chain):
+            self.narrow(operand, is_and)
+            operand = part.right
+            value = self._either(value, self.eval(operand), is_and)
+            self.frame.values[part] = value
         changed = {k: v for k, v in self.frame.env.items() if k not in outer}
         self.frame.env = outer
         outer.update(changed)
-        if isinstance(node.operator, cst.Or):
-            left = (
-                join_all(m for m in members(left) if not (isinstance(m, Const) and m.value is None))
-                if left is not NONE
-                else right
-            )
-        return join(left, right)
+        return value
+
+    @staticmethod
+    def _either(left: Value, right: Value, is_and: bool) -> Value:
+        if is_and:
+            return join(left, right)
+        if left is NONE:
+            return right
+        return join(join_all(m for m in members(left) if not (isinstance(m, Const) and m.value is None)), right)
 
     def on_IfExp(self, node: cst.IfExp) -> Value:
         self.eval(node.test)
