@@ -107,6 +107,8 @@ def drawn(name: str, args: Arguments) -> Value:
     if name in ("randn", "rand"):
         sizes = None if args.starred else tuple(shapes.size(value) for value in args.positional)
         return Foreign(NDARRAY, "float64", sizes) if sizes != () else Scalar("float")
+    if name == "permutation" and args.positional and scalar_type(args.positional[0]) == "int":
+        return Foreign(NDARRAY, "int64", (None,))
     if name not in _SIZE_AT:
         return Foreign(NDARRAY)
     size = args.get(_SIZE_AT[name], "size", default=NONE)

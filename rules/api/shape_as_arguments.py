@@ -11,10 +11,11 @@ from mlxlint.model.values import CERTAIN, LIKELY, UNKNOWN, Const, Either, Scalar
 from mlxlint.rule import Evidence, Fixable, Kind, NodeFix, Rule, Severity, Span, agrees, raises
 
 FROM = {  # where the shape begins
-    "mlx.core.zeros": 0, "mlx.core.ones": 0, "mlx.core.empty": 0, "mlx.core.random.normal": 0,
+    "mlx.core.full": 0, "mlx.core.zeros": 0, "mlx.core.ones": 0, "mlx.core.empty": 0, "mlx.core.random.normal": 0,
     "mlx.core.reshape": 1, "mlx.core.broadcast_to": 1, "mlx.core.tile": 1, "mlx.core.transpose": 1,
     "mlx.core.array.squeeze": 0, "mlx.core.array.sum": 0, "mlx.core.array.mean": 0, "mlx.core.flip": 1,
 }  # fmt: skip
+FULL = "mlx.core.full"  # whose value follows the shape
 _SIZE = re.compile(
     r"dims?$|size|^num_|^n_|len|width|height|rank|batch|channels|hidden|features|heads|^[a-z]$|count|vocab"
 )
@@ -69,6 +70,10 @@ class ShapeAsArguments(Rule):
             return
         given = ArgumentNodes(node)
         numbers = given.positional[start:]
+        if callee == FULL and numbers:
+            *numbers, last = numbers
+            if scalar_type(context.value(last.value)) is None:
+                return  # the dtype, or what is filled in may be an array
         if given.starred or len(numbers) < 2:
             return
         sure = all(_is_int(context.value(arg.value)) for arg in numbers)

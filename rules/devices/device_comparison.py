@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Sequence, constant
+from mlxlint.model.values import Instance, Sequence, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, shown
 
 from ._devices import device_called
@@ -80,7 +80,10 @@ def _is_device(node: cst.BaseExpression, context: Context) -> bool:
     """Whether an expression is a device of MLX, or the type of one."""
     if isinstance(node, cst.Attribute) and node.attr.value == "type":
         return _is_device(node.value, context)
-    call = context.value(node).node if isinstance(node, cst.Name) else node
+    value = context.value(node)
+    if isinstance(value, Instance):
+        return value.type == "mlx.core.Device"
+    call = value.node if isinstance(node, cst.Name) else node
     return isinstance(call, cst.Call) and context.callee(call) in ("mlx.core.default_device", "mlx.core.Device")
 
 

@@ -188,10 +188,26 @@ def _distinct(array: Array, context: Context, depth: int = 4) -> bool:
                 and all(isinstance(i, Const) for i in items)
                 and len({repr(i) for i in items}) == len(items)
             )
+        if produced_by(array, "flatten") and produced_by(_unsliced(inner_node, context), "argsort", "argpartition"):
+            return False  # distinct in each row only
         if produced_by(array, "astype", "reshape", "flatten", "stop_gradient", "sort", "squeeze", "expand_dims"):
             inner = context.array(inner_node)
             return inner is not None and _distinct(inner, context, depth - 1)
     return False
+
+
+def _unsliced(node: cst.BaseExpression | None, context: Context) -> Value:
+    """What an array was before parts of it were taken and its gradient was stopped."""
+    value = context.value(node)
+    for _ in range(4):
+        origin = value.node
+        if isinstance(origin, cst.Subscript):
+            value = context.value(origin.value)
+        elif isinstance(origin, cst.Call) and produced_by(value, "stop_gradient") and origin.args:
+            value = context.value(origin.args[0].value)
+        else:
+            break
+    return value
 
 
 def _is_of_positions(node: cst.BaseExpression | None, context: Context) -> bool:

@@ -3,10 +3,24 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import CERTAIN, LIKELY
+from mlxlint.model.values import CERTAIN, LIKELY, Array, Instance
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replace, Rule, Severity, raises, shown
 
-from ._layouts import CONVOLUTIONS, RANKS, is_channels_first, layer_called, number, option, turned_outside
+from ._layouts import (
+    CONVOLUTIONS,
+    RANKS,
+    axes_given,
+    is_channels_first,
+    layer_called,
+    number,
+    operand,
+    option,
+    turned_outside,
+)
+
+_NORMALISING = frozenset(f"mlx.nn.{name}.__call__" for name in ("LayerNorm", "RMSNorm", "Linear", "GRU", "LSTM", "RNN"))
+_KEEPING = frozenset({"pad", "split", "astype", "relu", "gelu", "silu", "leaky_relu", "tanh"})
+_FEATURES_LAST = _NORMALISING | {"mlx.nn.Embedding.__call__"}
 
 
 class ConvChannelsFirst(Rule):
@@ -64,6 +78,8 @@ class ConvChannelsFirst(Rule):
             return
         channels = number(option(layer, 0, "in_channels"))
         why = is_channels_first(array, channels) or turned_outside(array, context)
+        if why is None and RANKS[layer.type] == 3:
+            why = _turned_steps(node, given, array, context)
         if why is not None:
             exact = array.layout == "channels_first" or isinstance((array.shape or (None,))[-1], int)
             context.report(
@@ -90,6 +106,53 @@ class ConvChannelsFirst(Rule):
             raises(lambda: conv(mx.zeros((1, 3, *space)))),
             shown(result.shape == (1, *space, 4), f"shape {result.shape}"),
         )
+
+
+def _turned_steps(node: cst.Call, given: cst.BaseExpression, array: Array, context: Context) -> str | None:
+    """Why a sequence that is transposed on its way into a layer was (batch, steps, channels) before."""
+    turn = array.node
+    if not _exchanges_last_two(turn, context):
+        return None
+    before = context.array(operand(turn, context))
+    if before is None or _exchanges_last_two(before.node, context):
+        return None
+    if _has_features_last(before, context):
+        return f"`{context.brief(operand(turn, context))}` has its channels last"
+    return _taken_as_features(node, context)
+
+
+def _has_features_last(array: Array | None, context: Context, depth: int = 4) -> bool:
+    """Whether an array comes from a layer that works on the last axis, through what leaves the axes in their places."""
+    op = "" if array is None else array.op or ""
+    if array is None or depth == 0 or op in _FEATURES_LAST or not isinstance(array.node, cst.Call):
+        return op in _FEATURES_LAST
+    inner = operand(array.node, context)
+    if op.rpartition(".")[2] in ("concatenate", "concat") and isinstance(inner, (cst.List, cst.Tuple)):
+        return any(_has_features_last(context.array(part.value), context, depth - 1) for part in inner.elements)
+    return op.rpartition(".")[2] in _KEEPING and _has_features_last(context.array(inner), context, depth - 1)
+
+
+def _taken_as_features(node: cst.Call, context: Context) -> str | None:
+    """What takes the result, once transposed back, as an array whose channels are last."""
+    turns, inner = 0, node
+    for outer in context.ancestors(node):
+        if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
+            return None
+        if not isinstance(outer, cst.Call):
+            continue
+        called = context.called(outer)
+        turns += _exchanges_last_two(outer, context)
+        if isinstance(called, Instance) and f"{called.type}.__call__" in _NORMALISING and inner is not outer:
+            return f"`{context.brief(outer.func)}` takes its result as channels-last" if turns == 1 else None
+        inner = outer
+    return None
+
+
+def _exchanges_last_two(node: cst.CSTNode | None, context: Context) -> bool:
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    axes = {"swapaxes": ([1, 2], [2, 1], [-1, -2], [-2, -1]), "transpose": ([0, 2, 1],)}.get(node.func.attr.value, ())
+    return bool(axes) and axes_given(node, context) in axes
 
 
 def _channels_last(given: cst.BaseExpression, context: Context) -> NodeFix | None:

@@ -128,7 +128,9 @@ def _has_classes_last(node: cst.Call, targets: Array | None, context: Context) -
     Exchanging the last two axes brings them there as well as away.
     """
     source = context.array(operand(node, context))
-    if source is None or source.op is None or source.op.startswith("mlx.nn.") or source.op == "operator.@":
+    if source is not None and source.op == "operator.+" and isinstance(source.node, cst.BinaryOperation):
+        source = context.array(source.node.left) or source  # before a bias
+    if source is None or source.op is None or source.op.startswith(("mlx.nn.", "mlx_lm.")) or source.op == "operator.@":
         return source is not None  # what MLX's layers and models return has the classes last
     steps = None if targets is None or targets.rank != 2 else (targets.shape or ())[-1]
     return source.rank == 3 and steps is not None and (source.shape or ())[1] == steps != (source.shape or ())[2]

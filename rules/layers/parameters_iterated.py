@@ -93,6 +93,15 @@ class ParametersIterated(Rule):
         for target, iterated in iterations(node):
             self._check(target, iterated, node if isinstance(node, cst.For) else None, context)
             self._check_values(target, iterated, node, context)
+            self._check_side_by_side(iterated, context)
+
+    def _check_side_by_side(self, iterated: cst.BaseExpression, context: Context) -> None:
+        """Report ``zip(average.parameters(), model.parameters())``, as a moving average is written in PyTorch."""
+        if not isinstance(iterated, cst.Call) or context.callee(iterated) != "builtins.zip":
+            return
+        fresh = next((arg.value for arg in iterated.args if not arg.star and _is_fresh(arg.value, context)), None)
+        if fresh is not None:
+            context.report(self, fresh, because=[fresh], tree=context.brief(fresh), what=NAMES)
 
     def _check(
         self, target: cst.BaseExpression, iterated: cst.BaseExpression, loop: cst.For | None, context: Context

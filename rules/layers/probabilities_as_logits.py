@@ -3,11 +3,14 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import constant
+from mlxlint.model.values import Value, constant
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
 from mlxlint.rules._shared import with_keyword
 
+from ._layouts import operand
 from ._losses import loss_name, produced_by
+
+_SHAPING = frozenset({"squeeze", "reshape", "flatten", "astype", "expand_dims"})
 
 
 class ProbabilitiesAsLogits(Rule):
@@ -62,7 +65,7 @@ class ProbabilitiesAsLogits(Rule):
         if loss_name(node, context, "binary_cross_entropy") is None:
             return
         inputs, stated = context.argument(node, 0, "inputs"), context.argument(node, 3, "with_logits")
-        if inputs is None or not produced_by(context.value(inputs), "sigmoid", "Sigmoid", "softmax", "Softmax"):
+        if inputs is None or not produced_by(_unshaped(inputs, context), "sigmoid", "Sigmoid", "softmax", "Softmax"):
             return
         if stated is None or constant(context.value(stated), bool) is True:
             fix = None
@@ -83,3 +86,15 @@ class ProbabilitiesAsLogits(Rule):
         expected = -(y * mx.log(p) + (1 - y) * mx.log(1 - p)).mean()
         loss = nn.losses.binary_cross_entropy
         return Evidence(differs(loss(p, y), expected), agrees(loss(p, y, with_logits=False), expected))
+
+
+def _unshaped(node: cst.BaseExpression, context: Context) -> Value:
+    """What an array was before it was given another shape or dtype."""
+    value = context.value(node)
+    for _ in range(3):
+        origin = value.node
+        if not isinstance(origin, cst.Call) or not produced_by(value, *_SHAPING):
+            break
+        inner = operand(origin, context)
+        value = value if inner is None else context.value(inner)
+    return value

@@ -14,6 +14,7 @@ _INTERLEAVED = re.compile(
     r"\bwq\b.*\bwk\b|freqs_cis|view_as_complex|rotate_every_two|interleaved|gpt-?j|apply_rotary_emb|consolidated\.\d\d\.pth",
     re.IGNORECASE | re.DOTALL,
 )
+_LOADED = re.compile(r"load_weights|mx\.load|from_pretrained|torch|convert|checkpoint|consolidated|meta", re.IGNORECASE)
 
 
 class RopeHalfRotation(Rule):
@@ -76,6 +77,8 @@ class RopeHalfRotation(Rule):
         stated = context.argument(node, 1, "traditional")
         if stated is not None and constant(context.value(stated), bool) is not False:
             return
+        if stated is not None and _LOADED.search(context.module.text) is None:
+            return  # it is stated, and no weights come from elsewhere
         if not context.shared(_mentions_pairs, context.tree):
             return
         around = context.enclosing_class(node)

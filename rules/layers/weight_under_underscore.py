@@ -5,6 +5,7 @@ import re
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model import tree
 from mlxlint.model.code import ClassCode
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, shown
 
@@ -93,7 +94,7 @@ class WeightUnderUnderscore(Rule):
             array = context.array(node.value)
             if array is None or (array.dtype or "float").startswith(("int", "uint", "bool")):
                 continue
-            if _is_weight(name, made_by(node.value, context)):
+            if _is_weight(name, made_by(node.value, context)) and not _is_renewed(name, node, context):
                 context.report(
                     self, node, because=[node.value], severity=severity_of_parameter(context),
                     attribute=f"self.{name}", fix=_public(name, owner, context),
@@ -119,6 +120,20 @@ def _is_weight(name: str, made: set[str]) -> bool:
     if _SCALE.match(name):
         return True
     return bool(_WEIGHT.match(name)) and bool(made & _FILLED) and not is_formula(made)
+
+
+def _is_renewed(name: str, node: Store, context: Context) -> bool:
+    """Whether a class computes an attribute anew outside of the method that makes it, as it does with statistics."""
+    around, made = context.enclosing_class(node), context.enclosing_function(node)
+    if around is None or made is None:
+        return False
+    return any(
+        tree.dotted(target.target) == f"self.{name}"
+        for method in around.node.body.body
+        if isinstance(method, cst.FunctionDef) and method is not made.node
+        for other in context.nodes(method.body, cst.Assign)
+        for target in other.targets
+    )
 
 
 def _public(name: str, owner: ClassCode, context: Context) -> NodeFix | None:

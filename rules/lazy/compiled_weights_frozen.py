@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import Value
+from mlxlint.model.values import Partial, Value
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from ..training._gradients import is_module
@@ -81,6 +81,8 @@ class CompiledWeightsFrozen(Rule):
 
 def _is_model(value: Value) -> bool:
     receiver = getattr(value, "receiver", None)
+    if isinstance(value, Partial):
+        return value.transform == "mlx.nn.value_and_grad"
     return is_module(value) or (isinstance(receiver, Value) and is_module(receiver))
 
 

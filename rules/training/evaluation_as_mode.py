@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from mlxlint.context import Context
@@ -8,6 +10,8 @@ from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Replac
 
 from ._gradients import is_module
 from ._modes import has_modes
+
+_EVALUATING = re.compile(r"^_?(eval|valid|test|predict|infer|accuracy|score)")
 
 
 class EvaluationAsMode(Rule):
@@ -61,8 +65,12 @@ class EvaluationAsMode(Rule):
             return
         model = node.args[0].value
         value = context.value(model)
-        if not is_module(value) or not has_modes(value) or _switches(context):
+        if not is_module(value) or not has_modes(value):
             return
+        if _switches(context.tree, context):
+            function = context.enclosing_function(node)
+            if function is None or not _EVALUATING.search(function.name) or _switches(function.node.body, context):
+                return
         fix = NodeFix(
             "Switch to evaluation mode", [Replace(node, f"{context.text(model)}.eval()")], Applicability.UNSAFE
         )
@@ -83,18 +91,18 @@ class EvaluationAsMode(Rule):
         )
 
 
-def _switches(context: Context) -> bool:
-    """Whether some call in the file may switch a model to evaluation mode, or the file trains a model."""
+def _switches(scope: cst.CSTNode, context: Context) -> bool:
+    """Whether some call in the file, or in a part of it, may switch a model to evaluation mode, or trains one."""
     return any(
         isinstance(call.func, cst.Attribute)
         and (
             call.func.attr.value in ("train", "update")
             or (call.func.attr.value == "eval" and _may_be_module(context.value(call.func.value)))
         )
-        for call in context.module.calls
+        for call in (context.module.calls if scope is context.tree else context.nodes(scope, cst.Call))
     )
 
 
 def _may_be_module(value: Value) -> bool:
-    """Whether the receiver of ``eval`` may be a model of MLX: neither ``mx`` itself nor a model of another framework."""
+    """Whether the receiver of ``eval`` may be a model of MLX: neither ``mx`` nor a model of another framework."""
     return not isinstance(value, (Foreign, Instance, Module)) or is_module(value)
