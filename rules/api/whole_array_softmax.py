@@ -6,10 +6,11 @@ from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import CERTAIN, LIKELY, Array
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
-from mlxlint.rules._operations import operation
+from mlxlint.rules._operations import is_same, operation
 from mlxlint.rules._shared import with_keyword
 
 SOFTMAX = frozenset({"softmax"})
+LOGSUMEXP = frozenset({"logsumexp"})
 _ORDERS = frozenset({"argsort", "argpartition"})
 
 
@@ -18,7 +19,7 @@ class WholeArraySoftmax(Rule):
 
     ## What it does
     Finds `mx.softmax(x)` without `axis` where `x` is not known to have a single axis. Where nothing
-    says that it has more, this is information.
+    says that it has more, this is information. So is `x - mx.logsumexp(x)`, which is right for a single row.
 
     ## PyTorch and MLX
     `torch.softmax` demands a dimension, and modules such as `nn.Softmax` are used with the last. `mx.softmax`
@@ -50,8 +51,25 @@ class WholeArraySoftmax(Rule):
     kind = Kind.SILENT
     severity = Severity.WARNING
     fixable = Fixable.ALWAYS
-    message = "`mx.softmax` without `axis` normalises over the whole array, not over each row"
+    message = "`mx.{function}` without `axis` normalises over the whole array, not over each row"
     calls = SOFTMAX
+    operators = frozenset({cst.Subtract})
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
+        call = node.right
+        found = operation(call, context, LOGSUMEXP) if isinstance(call, cst.Call) else None
+        if found is None or found.starred or found.argument(0, "axis", "dim") is not None:
+            return
+        array = context.array(node.left)
+        shape = array.shape if array is not None else None
+        if (shape is not None and len(shape) < 2) or not is_same(found.subject, node.left, context):
+            return
+        several = shape is not None and isinstance(shape[0], int) and shape[0] > 1
+        context.report(
+            self, call, because=[node.left], confidence=CERTAIN if several else LIKELY,
+            severity=Severity.WARNING if several else Severity.INFO, function="logsumexp", fix=_by_row(call, context),
+            repro={"function": "logsumexp"},
+        )  # fmt: skip
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         found = operation(node, context, SOFTMAX)
@@ -66,14 +84,18 @@ class WholeArraySoftmax(Rule):
             return
         severity = Severity.WARNING if rank or _is_of_rows(found.subject, array, context) else Severity.INFO
         context.report(
-            self, node, because=[found.subject], confidence=CERTAIN if rank else LIKELY, severity=severity, fix=fix
+            self, node, because=[found.subject], confidence=CERTAIN if rank else LIKELY, severity=severity, fix=fix,
+            function="softmax",
         )  # fmt: skip
 
     @staticmethod
-    def repro() -> Evidence:
+    def repro(function: str = "softmax") -> Evidence:
         import mlx.core as mx
 
         x = mx.zeros((2, 2))
+        if function == "logsumexp":
+            wrong, right = mx.exp(x - mx.logsumexp(x)), mx.exp(x - mx.logsumexp(x, axis=-1, keepdims=True))
+            return Evidence(differs(wrong, [[0.5, 0.5]] * 2), agrees(right, [[0.5, 0.5]] * 2))
         return Evidence(differs(mx.softmax(x), [[0.5, 0.5]] * 2), agrees(mx.softmax(x, axis=-1), [[0.5, 0.5]] * 2))
 
 
@@ -88,6 +110,12 @@ def _is_ordered(node: cst.BaseExpression, context: Context) -> bool:
         if found is not None and sliced and name in [dotted(each) for each in walk(found.subject)]:
             return True
     return False
+
+
+def _by_row(call: cst.Call, context: Context) -> NodeFix:
+    kept = any(arg.keyword is not None and arg.keyword.value == "keepdims" for arg in call.args)
+    edit = with_keyword(call, "axis=-1" if kept else "axis=-1, keepdims=True", context)
+    return NodeFix("Normalise over the last axis", [edit], Applicability.UNSAFE)
 
 
 def _is_of_rows(node: cst.BaseExpression, array: Array | None, context: Context) -> bool:
