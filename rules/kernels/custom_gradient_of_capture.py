@@ -114,8 +114,6 @@ def _may_be_trained(path: str, array: Array, code: FunctionCode) -> bool:
     One that is hidden by an underscore is no parameter, and one of integers, or made there of plain numbers, has no
     gradient.
     """
-    if array.dtype in (*INTEGERS, "bool_"):
+    if array.dtype in (*INTEGERS, "bool_") or "._" in path:
         return False
-    if array.parameter:
-        return "._" not in path
-    return array.op not in _FIXED and any(path in scope for scope in code.scopes)
+    return array.parameter or (array.op not in _FIXED and any(path in scope for scope in code.scopes))
