@@ -18,7 +18,7 @@ class TurnedOnEveryLoad(Rule):
 
     ## What it does
     Finds methods `sanitize` of MLX modules that keep a transposed weight under the name it had, where nothing in the
-    method asks for a shape.
+    method asks for a shape, other branches apart.
 
     ## PyTorch and MLX
     `sanitize` runs at every load, on PyTorch's checkpoints and on those that were converted and saved with MLX's
@@ -69,15 +69,16 @@ class TurnedOnEveryLoad(Rule):
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
         code = context.module.functions.get(node)
-        if code is None or code.owner is None or not code.owner.is_mlx_module or _asks(node.body):
+        if code is None or code.owner is None or not code.owner.is_mlx_module or _returns_early(node.body):
             return
+        asking = [_branches(part, context) for part in tree.walk(node.body) if _asks(part)]
         for part in tree.walk(node.body):
             if isinstance(part, cst.For):
-                self._check_loop(part, context)
+                self._check_loop(part, asking, context)
             elif isinstance(part, cst.DictComp):
-                self._check_comprehension(part, context)
+                self._check_comprehension(part, asking, context)
 
-    def _check_loop(self, loop: cst.For, context: Context) -> None:
+    def _check_loop(self, loop: cst.For, asking: list[set[int]], context: Context) -> None:
         names = _pair(loop.target, context)
         if names is None:
             return
@@ -92,15 +93,18 @@ class TurnedOnEveryLoad(Rule):
         for node in assigned:
             target = node.targets[0].target
             again = stored and isinstance(target, cst.Name) and target.value == weight
-            if (again or node in stores) and _is_turn_of(node.value, weight, context):
+            if not (again or node in stores) or not _is_turn_of(node.value, weight, context):
+                continue
+            if not _is_asked(node, asking, context):
                 context.report(self, node, confidence=LIKELY, weight=context.brief(target))
 
-    def _check_comprehension(self, node: cst.DictComp, context: Context) -> None:
+    def _check_comprehension(self, node: cst.DictComp, asking: list[set[int]], context: Context) -> None:
         names = _pair(node.for_in.target, context)
         if names is None or bare(node.key, context) != names[0]:
             return
         for part in tree.walk(node.value):
-            if isinstance(part, cst.Call) and _is_turn_of(part, names[1], context):
+            turned = isinstance(part, cst.Call) and _is_turn_of(part, names[1], context)
+            if turned and not _is_asked(part, asking, context):
                 context.report(self, part, confidence=LIKELY, weight=names[1])
 
     @staticmethod
@@ -114,17 +118,34 @@ class TurnedOnEveryLoad(Rule):
         return Evidence(hazard, shown(conv.weight.shape == (8, 4, 4, 3), "left as it is, it is loaded"))
 
 
-def _asks(body: cst.CSTNode) -> bool:
-    """Whether a function asks for a shape, by itself or by a helper, or returns early."""
-    for part in tree.walk(body):
-        if isinstance(part, cst.Attribute) and part.attr.value == "shape":
-            return True
-        if isinstance(part, cst.Call):
-            name = (tree.dotted(part.func) or "").rpartition(".")[2]
-            if "shape" in name or name.startswith(("is_", "_is_", "check", "_check", "any")):
-                return True
-    returns = [part for part in tree.walk(body) if isinstance(part, cst.Return)]
-    return len(returns) > 1
+def _asks(part: cst.CSTNode) -> bool:
+    """Whether something asks for a shape, by itself or by a helper."""
+    if isinstance(part, cst.Attribute):
+        return part.attr.value == "shape"
+    if not isinstance(part, cst.Call):
+        return False
+    name = (tree.dotted(part.func) or "").rpartition(".")[2]
+    return "shape" in name or name.startswith(("is_", "_is_", "check", "_check", "any"))
+
+
+def _returns_early(body: cst.CSTNode) -> bool:
+    return len([part for part in tree.walk(body) if isinstance(part, cst.Return)]) > 1
+
+
+def _is_asked(turn: cst.CSTNode, asking: list[set[int]], context: Context) -> bool:
+    """Whether a shape is asked for before or around a turn, and not in another branch."""
+    around = _branches(turn, context)
+    return any(branches <= around for branches in asking)
+
+
+def _branches(node: cst.CSTNode, context: Context) -> set[int]:
+    """The branches of ``if`` statements that a node stands in."""
+    found, child = set(), node
+    for ancestor in context.ancestors(node):
+        if isinstance(ancestor, cst.If) and child is not ancestor.test:
+            found.add(id(child))
+        child = ancestor
+    return found
 
 
 def _pair(target: cst.BaseAssignTargetExpression, context: Context) -> tuple[str, str] | None:
