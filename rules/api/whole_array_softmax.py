@@ -57,7 +57,9 @@ class WholeArraySoftmax(Rule):
 
     def visit_BinaryOperation(self, node: cst.BinaryOperation, context: Context) -> None:
         call = node.right
-        found = operation(call, context, LOGSUMEXP) if isinstance(call, cst.Call) else None
+        if not isinstance(call, cst.Call):
+            return
+        found = operation(call, context, LOGSUMEXP)
         if found is None or found.starred or found.argument(0, "axis", "dim") is not None:
             return
         array = context.array(node.left)

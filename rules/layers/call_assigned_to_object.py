@@ -71,7 +71,7 @@ class CallAssignedToObject(Rule):
         import mlx.core as mx
         import mlx.nn as nn
 
-        class Above(nn.Module):
+        class Above(nn.Module):  # type: ignore[misc]
             def __call__(self, x: mx.array) -> mx.array:
                 return mx.maximum(x, 0.1)
 
