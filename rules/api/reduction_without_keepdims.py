@@ -103,7 +103,7 @@ def _whole(node: cst.BaseExpression, found: Operation, context: Context) -> Arra
 def _is_misplaced(found: Operation, array: Array, context: Context) -> bool:
     """Whether axes that stand before a reduced one are kept: the result does not fit to the last ones by itself."""
     place = AXIS[found.name]
-    axis, keepdims = found.argument(place, "axis"), found.argument(place + 1, "keepdims")
+    axis, keepdims = found.argument(place, "axis"), found.argument(place + 1, "keepdims", "keepdim")
     if axis is None or (keepdims is not None and constant(context.value(keepdims), bool) is not False):
         return False
     if array.shape is None:

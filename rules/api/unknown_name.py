@@ -49,7 +49,7 @@ class UnknownName(Rule):
     code = "MLX400"
     kind = Kind.CRASH
     severity = Severity.ERROR
-    yields_to = ("gradient-context",)
+    yields_to = ("gradient-context", "torch-layer-attribute")
     message = "`{module}` has no `{name}`{nearest}"
     attributes = frozenset({"Module.*", "Name.*", "Class.*"})
 
