@@ -4,6 +4,7 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.tree import dotted, walk
+from mlxlint.model.values import Function
 from mlxlint.rule import (
     Applicability,
     Confidence,
@@ -66,6 +67,29 @@ class RandomKeyReuse(Rule):
     fixable = Fixable.SOMETIMES
     message = "`{key}` {how}: each draw gives the same numbers"
     calls = DRAWS
+
+    def visit_For(self, node: cst.For, context: Context) -> None:
+        self._check_loop(node, context)
+
+    def visit_ListComp(self, node: cst.ListComp, context: Context) -> None:
+        self._check_loop(node, context)
+
+    def _check_loop(self, loop: cst.For | cst.ListComp, context: Context) -> None:
+        """Report a key that a loop hands to one of the project's functions again and again."""
+        if not context.shared(_makes_keys, context.tree):
+            return
+        body = loop.body if isinstance(loop, cst.For) else loop.elt
+        for call in context.nodes(body, cst.Call):
+            if not isinstance(context.called(call), Function):
+                continue
+            for arg in call.args:
+                text = dotted(arg.value)
+                if text is not None and not arg.star and _is_key(arg.value, context) and not _binds(loop, text):
+                    context.report(
+                        self, call, because=[arg.value], confidence=Confidence.LIKELY, key=text,
+                        how="is not renewed in the loop",
+                    )  # fmt: skip
+                    return
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         key = context.argument(node, None, "key")
@@ -147,6 +171,16 @@ def _drawn_before(node: cst.Call, key: str, context: Context) -> bool:
         if any(dotted(context.argument(c, None, "key")) == key and _draws(c, context) for c in calls):
             return True
     return False
+
+
+def _makes_keys(tree: cst.CSTNode, context: Context) -> bool:
+    return "random" in context.module.text and ".key" in context.module.text
+
+
+def _is_key(node: cst.BaseExpression, context: Context) -> bool:
+    """Whether a name is bound to ``mx.random.key(...)`` here."""
+    array = context.array(node)
+    return isinstance(node, cst.Name) and array is not None and array.op == "mlx.core.random.key"
 
 
 def _draws(call: cst.Call, context: Context) -> bool:

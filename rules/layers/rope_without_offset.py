@@ -71,7 +71,7 @@ class RopeWithoutOffset(Rule):
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         if context.callee(node) != "mlx.nn.RoPE.__call__" or len(node.args) != 1 or node.args[0].star:
             return
-        cache = _cache_around(node, context)
+        cache = _cache_around(node, context) or _cache_after(node, context)
         if cache is not None:
             context.report(self, node, confidence=LIKELY, call=context.brief(node), cache=cache)
 
@@ -115,6 +115,32 @@ def _given(test: cst.BaseExpression) -> str | None:
             return None
         test = test.left
     return tree.dotted(test) if _is_cache(test) else None
+
+
+def _cache_after(node: cst.Call, context: Context) -> str | None:
+    """A cache that the function of a call adds to, where none of its rotations is told the offset."""
+    function = context.enclosing_function(node)
+    if function is None or _is_without_cache(node, context):
+        return None
+    found, after = None, False
+    for call in context.nodes(function.node.body, cst.Call):
+        if context.callee(call) == "mlx.nn.RoPE.__call__" and len(call.args) > 1:
+            return None
+        after = after or call is node
+        grows = isinstance(call.func, cst.Attribute) and call.func.attr.value in _GROWING
+        if after and grows and isinstance(call.func, cst.Attribute) and _is_cache(call.func.value):
+            found = tree.dotted(call.func.value)
+    return found
+
+
+def _is_without_cache(node: cst.CSTNode, context: Context) -> bool:
+    """Whether a place is reached only where no cache is given: the ``else`` of ``if cache is not None``."""
+    inner = node
+    for ancestor in context.ancestors(node):
+        if isinstance(ancestor, cst.If) and inner is ancestor.orelse and _given(ancestor.test) is not None:
+            return True
+        inner = ancestor
+    return False
 
 
 def _is_cache(node: cst.BaseExpression) -> bool:
