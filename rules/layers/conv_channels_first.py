@@ -111,13 +111,14 @@ class ConvChannelsFirst(Rule):
 def _turned_steps(node: cst.Call, given: cst.BaseExpression, array: Array, context: Context) -> str | None:
     """Why a sequence that is transposed on its way into a layer was (batch, steps, channels) before."""
     turn = array.node
-    if not _exchanges_last_two(turn, context):
+    if not isinstance(turn, cst.Call) or not _exchanges_last_two(turn, context):
         return None
-    before = context.array(operand(turn, context))
-    if before is None or _exchanges_last_two(before.node, context):
+    source = operand(turn, context)
+    before = context.array(source)
+    if source is None or before is None or _exchanges_last_two(before.node, context):
         return None
     if _has_features_last(before, context):
-        return f"`{context.brief(operand(turn, context))}` has its channels last"
+        return f"`{context.brief(source)}` has its channels last"
     return _taken_as_features(node, context)
 
 
