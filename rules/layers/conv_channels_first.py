@@ -79,7 +79,7 @@ class ConvChannelsFirst(Rule):
         channels = number(option(layer, 0, "in_channels"))
         why = is_channels_first(array, channels) or turned_outside(array, context)
         if why is None and RANKS[layer.type] == 3:
-            why = _turned_steps(node, given, array, context)
+            why = _turned_steps(node, array, context)
         if why is not None:
             exact = array.layout == "channels_first" or isinstance((array.shape or (None,))[-1], int)
             context.report(
@@ -108,7 +108,7 @@ class ConvChannelsFirst(Rule):
         )
 
 
-def _turned_steps(node: cst.Call, given: cst.BaseExpression, array: Array, context: Context) -> str | None:
+def _turned_steps(node: cst.Call, array: Array, context: Context) -> str | None:
     """Why a sequence that is transposed on its way into a layer was (batch, steps, channels) before."""
     turn = array.node
     if not isinstance(turn, cst.Call) or not _exchanges_last_two(turn, context):
