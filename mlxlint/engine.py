@@ -140,11 +140,12 @@ class Analysis:
 
     def _hooks_by_key(self, node: cst.CSTNode, context: Context) -> Sequence[Hook]:
         kind = type(node)
-        chosen = (kind, *_KEYS[kind](node, context))
+        keys = _KEYS[kind](node, context)
+        chosen = (kind, *keys)
         hooks = self._chosen.get(chosen)
         if hooks is None:
             hooks = list(self.hooks.get(kind, ()))
-            for key in dict.fromkeys(chosen[1:]):
+            for key in dict.fromkeys(keys):
                 hooks += self.keyed_hooks[kind].get(key, ())
             self._chosen[chosen] = hooks
         return hooks

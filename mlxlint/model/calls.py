@@ -37,7 +37,7 @@ from mlxlint.model.values import (
 MAX_DEPTH = 6  # nested calls of the project's functions
 MAX_CONTEXTS = 12  # argument combinations for which one function is run
 MAX_STEPS = 400_000  # statements run for one module, all contexts together
-MAX_AWAY = 300  # ... in other modules than the linted one, before calls made there are followed no more
+MAX_AWAY = 100  # ... in other modules than the linted one, before calls made there are followed no more
 WRAPPERS = frozenset(
     """
         functools.partial mlx.core.compile mlx.core.grad mlx.core.value_and_grad mlx.core.vmap
