@@ -67,7 +67,7 @@ class Context:
             code = self.enclosing_function(node)
             shown = None if code is None else code.shown
             if shown is not None and value is shown.seen.get(node.value) and shown.alternatives.get(node.value):
-                return shown.alternatives[node.value]
+                return list(shown.alternatives[node.value].values())
         return (value,)
 
     def qualified(self, node: cst.CSTNode | None) -> str | None:

@@ -116,7 +116,7 @@ class _TorchInterpreter(Interpreter):
     def _parameter(self, code: FunctionCode, param: cst.Param) -> Value:
         found = super()._parameter(code, param)
         if found is UNKNOWN and param.default is not None:  # a layer, or what makes one
-            default = self.in_scope_of(code, lambda: self.eval(param.default))  # type: ignore[arg-type]
+            default = self.default(code, param.name.value, param.default)
             return default if isinstance(default, (Class, Name, Partial)) else UNKNOWN
         is_input = found is UNKNOWN and not NOT_ARRAYS.search(param.name.value)
         if is_input and code.name == "forward" and code.owner is not None and code.owner.is_mlx_module:

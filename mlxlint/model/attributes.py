@@ -128,7 +128,7 @@ class Attributes(Machine):
         objects.initialised = True
         init = code.body.get("__init__") or code.body.get("__post_init__")
         if isinstance(init, Function) and not self.calls_of(init.code).returns:  # or objects made have shown it
-            self.activate(init.code, self.generic_parameters(init.code), recording=False)
+            self.activate(init.code, self.parameters(init.code), recording=False)
 
     def _class_attribute(self, base: Class, name: str) -> Value:
         for code in base.code.ancestry()[0]:

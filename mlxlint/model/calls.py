@@ -77,12 +77,13 @@ class Calls(Machine):
     def call_function(self, code: FunctionCode, args: Arguments) -> Value:
         bound = self._bind(code, args)
         shown = self.calls_of(code)
+        keys = {name: value.key() for name, value in bound.items()}
         if self.seeing:
-            shown.see(bound)
+            shown.see(bound, keys)
         annotated = self._stated_return(code)
         if shown.running > 1 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS or self._is_far_away():
             return annotated
-        key = tuple((n, v.key()) for n, v in bound.items())
+        key = tuple(keys.items())
         if key in shown.returns:
             return shown.returns[key]
         if len(shown.returns) >= MAX_CONTEXTS:
@@ -90,10 +91,7 @@ class Calls(Machine):
             if key in shown.returns:
                 return shown.returns[key]
         shown.returns[key] = annotated  # what a recursive call gets
-        env = self.generic_parameters(code)
-        for name, value in bound.items():
-            if value is not UNKNOWN:
-                env[name] = value
+        env = self.parameters(code, bound)
         first = shown.recorded is None and shown.at_analysis < 0 and not self.loading
         if first:
             shown.recorded = dict(env)
@@ -139,7 +137,7 @@ class Calls(Machine):
             for param in code.parameters:
                 name = param.name.value
                 if name not in bound and param.default is not None:
-                    bound[name] = self.in_scope_of(code, lambda p=param: self.eval(p.default))  # type: ignore[misc]
+                    bound[name] = self.default(code, name, param.default)
         return bound
 
     def _construct(self, code: ClassCode, args: Arguments, node: cst.CSTNode | None) -> Value:

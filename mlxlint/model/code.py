@@ -94,6 +94,7 @@ class SeenCalls:
         "alternatives",
         "at_analysis",
         "by_object",
+        "defaults",
         "number",
         "recorded",
         "returns",
@@ -105,7 +106,8 @@ class SeenCalls:
 
     def __init__(self) -> None:
         self.seen: dict[str, Value] = {}  # parameter -> join of the arguments of the calls seen
-        self.alternatives: dict[str, list[Value]] = {}  # parameter -> the different arguments seen, a few of them
+        self.alternatives: dict[str, dict[object, Value]] = {}  # parameter -> some different arguments seen, by key
+        self.defaults: Env = {}  # parameter -> what it is when nothing is given
         self.number = 0  # of calls that showed something new
         self.by_object = False  # whether its object was called, which runs a module's `forward` in PyTorch
         self.at_analysis = -1  # their number when the function was read with what they had shown
@@ -115,16 +117,15 @@ class SeenCalls:
         self.used: Env = {}  # parameter -> what its uses say of it
         self.recorded: Env | None = None  # the parameters with which the values on record were computed
 
-    def see(self, arguments: Mapping[str, Value]) -> None:
-        """Note the arguments of one call, for the parameters' values when the function itself is read."""
+    def see(self, arguments: Mapping[str, Value], keys: Mapping[str, object]) -> None:
+        """Note the arguments of a call and their keys, for the parameters' values when the function itself is read."""
         changed = False
         for name, value in arguments.items():
-            old = self.seen.get(name)
-            if value is UNKNOWN and old is not None:
+            old, known = self.seen.get(name), self.alternatives.setdefault(name, {})
+            if (value is UNKNOWN and old is not None) or keys[name] in known:
                 continue
-            known, key = self.alternatives.setdefault(name, []), value.key()
-            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES and all(v.key() != key for v in known):
-                known.append(value)
+            if value is not UNKNOWN and len(known) < MAX_ALTERNATIVES:
+                known[keys[name]] = value
             new = value if old is None or old is UNKNOWN else join(old, value)
             if old is None or (new is not old and new.key() != old.key()):
                 self.seen[name] = new

@@ -7,6 +7,7 @@ with the values at hand (bounded in depth and number), and read once more with w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import libcst as cst
 
@@ -17,7 +18,7 @@ from mlxlint.model.bearing import Bearing
 from mlxlint.model.calls import Calls
 from mlxlint.model.code import Env, FunctionCode, ModuleCode
 from mlxlint.model.expressions import Expressions
-from mlxlint.model.machine import Frame, refine
+from mlxlint.model.machine import NOTHING, Frame, refine
 from mlxlint.model.narrowing import Narrowing
 from mlxlint.model.statements import Statements, same_env
 from mlxlint.model.values import (
@@ -87,14 +88,14 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         """See that the calls in a function's body are recorded, also in a module that is not being linted."""
         shown = self.calls_of(code)
         if shown.recorded is None:
-            parameters = self.generic_parameters(code)
+            parameters = self.parameters(code)
             shown.recorded = dict(parameters)
             self.activate(code, parameters, recording=True)
 
     def _record(self, code: FunctionCode) -> None:
         shown = self.calls_of(code)
         shown.at_analysis = shown.number
-        parameters = self.generic_parameters(code)
+        parameters = self.parameters(code)
         if shown.recorded is not None and same_env(shown.recorded, parameters):
             return  # the only call seen has shown it
         shown.recorded = dict(parameters)
@@ -106,7 +107,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         try:
             self.activate(code, parameters, recording=True)
             if len(shown.used) > used:  # read again, with what the uses say of the parameters
-                self.activate(code, self.generic_parameters(code), recording=True)
+                self.activate(code, self.parameters(code), recording=True)
         finally:
             self.seeing = True
 
@@ -132,19 +133,24 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
             frame.returns.append(NONE)
         return join_all(frame.returns) if frame.returns else NONE
 
-    def generic_parameters(self, code: FunctionCode) -> Env:
-        """Parameters as far as annotations, defaults, conventions and the calls seen tell."""
+    def parameters(self, code: FunctionCode, given: Mapping[str, Value] = NOTHING) -> Env:
+        """What a call gives; of the rest what annotations, defaults, conventions and the calls seen tell."""
         env: Env = {}
         positional = code.positional
         for i, param in enumerate(code.parameters):
             name = param.name.value
-            if i == 0 and code.owner is not None and not code.is_static and positional:
+            known = given.get(name, UNKNOWN)
+            if known is not UNKNOWN:
+                env[name] = known
+            elif i == 0 and code.owner is not None and not code.is_static and positional:
                 env[name] = self._receiver(code)
             else:
                 env[name] = self._parameter(code, param)
         for star, kind in ((code.node.params.star_arg, "tuple"), (code.node.params.star_kwarg, "dict")):
             if isinstance(star, cst.Param):
-                env[star.name.value] = Sequence(kind, None, UNKNOWN) if kind == "tuple" else Dict()
+                rest = given.get(star.name.value, UNKNOWN)
+                other = Sequence(kind, None, UNKNOWN) if kind == "tuple" else Dict()
+                env[star.name.value] = other if rest is UNKNOWN else rest
         return env
 
     def _receiver(self, code: FunctionCode) -> Value:
@@ -165,7 +171,7 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
             if stated is not UNKNOWN:
                 return refine(stated, seen)
         if param.default is not None:
-            default = self.in_scope_of(code, lambda: self.eval(param.default))  # type: ignore[arg-type]
+            default = self.default(code, name, param.default)
             if seen is not UNKNOWN:
                 return (
                     seen

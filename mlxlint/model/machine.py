@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlxlint.model.project import Project
 
 T = TypeVar("T")
+NOTHING: Mapping[str, Value] = {}
 
 
 class Frame:
@@ -156,6 +157,13 @@ class Machine:
         frame.owner = code.owner
         return self.within(frame, run)
 
+    def default(self, code: FunctionCode, name: str, node: cst.BaseExpression) -> Value:
+        """What a parameter is when nothing is given: read once, but where it may rest on a function around."""
+        known = self.calls_of(code).defaults
+        if name not in known or code.scopes:
+            known[name] = self.in_scope_of(code, lambda: self.eval(node))
+        return known[name]
+
     def stated(self, code: FunctionCode, annotation: cst.Annotation) -> Value:
         """What an annotation of a function says, read once when all that it may name is bound."""
         shown = self.calls_of(code)
@@ -191,8 +199,8 @@ class Machine:
         """Run a function's body in an environment; its return value."""
         raise NotImplementedError
 
-    def generic_parameters(self, code: FunctionCode) -> Env:
-        """Parameters as far as annotations, defaults, conventions and the calls seen tell."""
+    def parameters(self, code: FunctionCode, given: Mapping[str, Value] = NOTHING) -> Env:
+        """What a call gives; of the rest what annotations, defaults, conventions and the calls seen tell."""
         raise NotImplementedError
 
     def function_code(self, node: cst.FunctionDef | cst.Lambda) -> FunctionCode:
