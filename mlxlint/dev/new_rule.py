@@ -98,15 +98,16 @@ def families() -> dict[str, str]:
 
 
 def free_code(digit: str) -> str:
-    """The code after the family's last.
+    """The family's first code that no rule has.
 
     Raises:
         Taken: when the family has a hundred rules.
     """
-    last = max((int(code[3:]) for code in rules() if code[3] == digit), default=int(digit) * 100)
-    if last % 100 == 99:
+    free = (code for number in range(100) if (code := f"MLX{digit}{number:02}") not in rules())
+    found = next(free, None)
+    if found is None:
         raise Taken(f"MLX{digit}xx has no free code")
-    return f"MLX{last + 1:03d}"
+    return found
 
 
 def scaffold(name: str, family: str, root: Path) -> list[Path]:
