@@ -21,6 +21,7 @@ from libcst._nodes.base import CSTNode
 T = TypeVar("T")
 DEEP_STACK = 512 * 1024 * 1024  # bytes, for the rare source that nests beyond Python's own recursion limit
 LONG_TEXT, LONG_LINE = 50_000, 1_000  # characters from which on a text may nest deeper than the parser's stack is
+LONG_CHAIN = 2_000  # conditions, each of which nests in the next for this parser and not for Python's
 
 # The classes that nine of ten nodes are of.
 _FREQUENT = (
@@ -68,7 +69,9 @@ def parse(text: str) -> cst.Module:
     if _nests_too_deeply(text):  # the parser would take minutes for it, and more stack than there is
         lines = text.splitlines()
         raise cst.ParserSyntaxError("it nests too deeply", lines=lines, raw_line=1, raw_column=0)
-    return with_deep_stack(lambda: cst.parse_module(text))
+    if text.count(" and ") + text.count(" or ") > LONG_CHAIN:
+        return with_deep_stack(lambda: cst.parse_module(text))
+    return cst.parse_module(text)
 
 
 def _nests_too_deeply(text: str) -> bool:

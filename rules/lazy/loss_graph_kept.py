@@ -78,7 +78,7 @@ class LossGraphKept(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
-        if is_short(loop, context) or body.yields or not any(holds_arrays(context.value(s)) for _, _, s in body.flows):
+        if not body.may_differentiate or is_short(loop, context) or body.yields:
             return
         returned = _returned_losses(body)
         losses = _losses(body) | returned

@@ -80,7 +80,9 @@ class TrainingLoopNeverEvaluated(Rule):
         if not context.shared(_trains, context.tree):
             return
         body = context.shared(Body, loop_body(loop))
-        if not body.updates or is_short(loop, context) or body.yields or body.evaluates() or self._inner(body):
+        if not body.may_update or not body.updates or is_short(loop, context):
+            return
+        if body.yields or body.evaluates() or self._inner(body):
             return
         update = body.updates[0]
         own = context.parent(update) is not None

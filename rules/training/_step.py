@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Listed
 from functools import cached_property
 from typing import TypeVar
@@ -241,6 +241,21 @@ class Body:
     @cached_property
     def updates(self) -> list[cst.Call]:
         return [call for call, called, _ in self.calls if is_update(called)]
+
+    @cached_property
+    def may_differentiate(self) -> bool:
+        """Whether a call computes gradients, or is of a function in a module that speaks of them."""
+        return self._may(is_gradient_call, "grad")
+
+    @cached_property
+    def may_update(self) -> bool:
+        """Whether a call applies gradients, or is of a function in a module that speaks of it."""
+        return self._may(is_update, ".update(", ".apply_gradients(")
+
+    def _may(self, does: Callable[[Value], bool], *words: str) -> bool:
+        called = [self.context.called(call) for call in self.of(cst.Call)]
+        texts = {code.module.text for code in map(self.context.function, called) if code is not None}
+        return any(map(does, called)) or any(word in text for text in texts for word in words)
 
     @cached_property
     def yields(self) -> bool:

@@ -92,7 +92,7 @@ class GradientsOverwritten(Rule):
 
     def _check(self, loop: cst.For | cst.While, context: Context) -> None:
         body = context.shared(Body, loop_body(loop))
-        for assign, names in _computed(body):
+        for assign, names in _computed(body) if body.may_differentiate else ():
             if context.enclosing(assign, cst.For, cst.While) is not loop:
                 continue
             made = _made_from(names, body)
