@@ -250,7 +250,7 @@ class Body:
     @cached_property
     def may_update(self) -> bool:
         """Whether a call applies gradients, or is of a function in a module that speaks of it."""
-        return self._may(is_update, ".update(", ".apply_gradients(")
+        return self._may(is_update, "update", "apply_gradients")
 
     def _may(self, does: Callable[[Value], bool], *words: str) -> bool:
         called = [self.context.called(call) for call in self.of(cst.Call)]
