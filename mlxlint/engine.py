@@ -140,13 +140,12 @@ class Analysis:
 
     def _hooks_by_key(self, node: cst.CSTNode, context: Context) -> Sequence[Hook]:
         kind = type(node)
-        keys = _KEYS[kind](node, context)
+        keyed = self.keyed_hooks[kind]
+        keys = [key for key in _KEYS[kind](node, context) if key in keyed]
         chosen = (kind, *keys)
         hooks = self._chosen.get(chosen)
         if hooks is None:
-            hooks = list(self.hooks.get(kind, ()))
-            for key in dict.fromkeys(keys):
-                hooks += self.keyed_hooks[kind].get(key, ())
+            hooks = [*self.hooks.get(kind, ()), *(hook for key in dict.fromkeys(keys) for hook in keyed[key])]
             self._chosen[chosen] = hooks
         return hooks
 

@@ -158,7 +158,7 @@ class _blaming:  # noqa: N801 - reads as a verb
 def _index() -> Index:
     path = _place()
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path or "", encoding="utf-8") as file:
             stored = json.load(file)
         if stored["stamp"] == _stamp(stored["folders"]):
             return Index({code: Entry(*entry) for code, entry in stored["entries"].items()}, stored["digest"])
@@ -168,14 +168,19 @@ def _index() -> Index:
     folders = [_HERE, *dict.fromkeys(folder for pack in packs for folder in _folders(pack))]
     stamp = _stamp(folders)
     index = Index(_entries(packs), _digest(folders))
-    if not sys.dont_write_bytecode:
+    if path is not None and not sys.dont_write_bytecode:
         _write(path, {"stamp": stamp, "folders": folders, "digest": index.digest, "entries": index.entries})
     return index
 
 
-def _place() -> str:
-    """The index of this installation, for this version of Python."""
+def _place() -> str | None:
+    """The index of this installation, for this version of Python; None where the user has no place for it.
+
+    That is so without a home. A relative path would lead into the folder that is linted, which is not trusted.
+    """
     kept = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(_USER_CACHES.get(sys.platform, "~/.cache"))
+    if not os.path.isabs(kept):
+        return None
     installation = blake2b(os.fsencode(_HERE), digest_size=8).hexdigest()
     return os.path.join(kept, "mlxlint", f"rules-{installation}.{sys.implementation.cache_tag}.json")
 

@@ -105,6 +105,12 @@ def test_an_index_that_cannot_be_kept_is_done_without(installed: Path) -> None:
     assert [loaded(installed)[1], loaded(installed)[1]] == [True, True]
 
 
+def test_no_index_in_the_working_folder(installed: Path) -> None:
+    for _ in range(2):
+        assert loaded(installed, XDG_CACHE_HOME="kept")[1]
+    assert not (installed / "kept").exists()
+
+
 def test_nothing_is_left_beside_the_rules(installed: Path) -> None:
     loaded(installed)
     strange = [path for path in (installed / "mlxlint").rglob("__pycache__/*") if path.suffix != ".pyc"]
