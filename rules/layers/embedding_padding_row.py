@@ -66,7 +66,7 @@ class EmbeddingPaddingRow(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         text = context.module.text
-        if context.callee(node) != "mlx.nn.Embedding" or "padding_idx" not in text or _ZEROED.search(text):
+        if context.callee(node) != "mlx.nn.Embedding" or not _SPEAKS.search(text) or _ZEROED.search(text):
             return
         statement = context.text(context.statement(node))
         owner = context.enclosing_class(node)
