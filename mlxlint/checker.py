@@ -16,13 +16,12 @@ from mlxlint.rule import Applicability, Finding, Severity
 from mlxlint.source import Source, UnreadableText
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from mlxlint.engine import Analysis
     from mlxlint.fix import Fixed
     from mlxlint.model.finder import Facts
+    from mlxlint.syntax import Syntax
 
-    Parse = Callable[[str, str], cst.Module]
+    Read = Callable[[str, str], Syntax]
 
 INTERNAL_ERROR = "MLX002"
 MOST_TEXT = 5_000_000  # characters whose trees are held at a time, some 50 bytes for each
@@ -55,13 +54,13 @@ class Outcome:
 class Checker:
     """Checks texts one after the other, with one analysis for each settings.
 
-    ``unsaved`` is what other files are to be taken for, by their real paths; ``parse`` parses a text, given also the
-    path it is from.
+    ``unsaved`` is what other files are to be taken for, by their real paths; ``read`` reads the syntax of a text,
+    given also the path it is from.
     """
 
-    def __init__(self, unsaved: Mapping[str, bytes] | None = None, parse: Parse | None = None) -> None:
+    def __init__(self, unsaved: Mapping[str, bytes] | None = None, read: Read | None = None) -> None:
         self._unsaved = unsaved
-        self._parse = parse
+        self._read = read
         self._analyses: dict[Settings, Analysis] = {}
 
     def check(self, task: Task) -> Outcome:
@@ -117,8 +116,8 @@ class Checker:
                 target_mlx_lm=settings.value("target-mlx-lm"),
                 unsaved=self._unsaved,
             )
-            if self._parse is not None:
-                self._analyses[settings].project.parse = self._parse
+            if self._read is not None:
+                self._analyses[settings].project.read = self._read
         return self._analyses[settings]
 
     def forget(self) -> None:

@@ -14,7 +14,6 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
 from mlxlint.model.port import Sign, in_text
 from mlxlint.model.values import UNKNOWN, Array, Class, Function, Instance, Module, Name, Partial, Value, as_array
-from mlxlint.positions import indented
 from mlxlint.rule import Confidence, InsertStatement, Literal, NodeFix, Report, Rule, Severity
 from mlxlint.target import NEWEST, Target
 
@@ -188,8 +187,8 @@ class Context:
 
     @cached_property
     def parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
-        """Child to parent for the whole file, made when first asked for."""
-        return tree.parents(self.tree)
+        """Child to parent for the whole file."""
+        return self.module.concrete.parents
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         return self.parents.get(node)
@@ -261,13 +260,17 @@ class Context:
                     self._survey(code)
                     stack.append((code.node.body, code.module))
 
+    def concrete(self, node: N) -> N:
+        """A node with what its text has besides the syntax: whitespace, comments, parentheses, commas."""
+        return self.module.concrete.node(node)
+
+    def is_parenthesised(self, node: cst.BaseExpression) -> bool:
+        """Whether an expression stands in parentheses of its own."""
+        return bool(self.concrete(node).lpar)
+
     def text(self, node: cst.CSTNode) -> str:
         """The source of a node as it stands in the file, without whitespace around it."""
-        text = self.tree.code_for_node(node).strip()
-        if "\n" not in text:
-            return text
-        blocks = [above for above in self.ancestors(node) if isinstance(above, cst.IndentedBlock)]
-        return indented(self.tree, node, reversed(blocks)).strip()
+        return self.module.concrete.text(node)
 
     def brief(self, node: cst.CSTNode, limit: int = 40) -> str:
         """The source of a node on one line, cut to be quoted in a message."""

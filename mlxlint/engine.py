@@ -118,11 +118,14 @@ class Analysis:
             return [_internal_error(source, "the engine", error)]
         survey, around = self.project.interpreter.survey, lambda: self.project.port(module)
         context = Context(module, survey, self.target_mlx, self.target_mlx_lm, around)
-        broken = self._visit(context, source)
-        kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
-        found = [*broken, *_findings(context, kept, source)]
-        context.close()
-        return found
+        try:
+            broken = self._visit(context, source)
+            kept = [r for r in context.reports if r.confidence.rank >= self.min_confidence.rank]
+            return [*broken, *_findings(context, kept, source)]
+        except cst.ParserSyntaxError as error:  # what Python takes, and LibCST does not
+            return [syntax_error(source, error)]
+        finally:
+            context.close()
 
     def _visit(self, context: Context, source: Source) -> list[Finding]:
         broken: list[Finding] = []
@@ -132,7 +135,7 @@ class Analysis:
             for rule, visit in hooks:
                 try:
                     getattr(rule, visit)(node, context)
-                except RecursionError:
+                except (RecursionError, cst.ParserSyntaxError):
                     raise
                 except Exception as error:
                     broken.append(_internal_error(source, f"{rule.code} ({rule.name})", error))
@@ -243,7 +246,7 @@ def _findings(context: Context, reports: Sequence[Report], source: Source) -> li
             wanted += [edit.first, edit.last] if isinstance(edit, Span) else [edit.node]
             if isinstance(edit, (InsertStatement, RemoveStatement)):
                 wanted.append(context.statement(edit.node))
-    places = offsets(context.tree, wanted, source, context.parents)
+    places = offsets(context.module.concrete, wanted, source.text)
     found = [_finding(context, r, source, places) for r in reports if r.node in places]
     return sorted(_most_specific(found, reports), key=lambda f: f.sort_key)
 

@@ -1,23 +1,19 @@
-"""Offsets of chosen nodes in the source text: one pass of LibCST's code generator, only for files with findings."""
+"""Offsets of chosen nodes in the source text: one pass of LibCST's code generator over the statements that hold them."""
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
 
-from mlxlint.source import Source
+from mlxlint.concrete import Concrete, Part
 
 Offsets = dict[cst.CSTNode, tuple[int, int]]
-Starts = dict[cst.CSTNode, int]
-Parents = Mapping[cst.CSTNode, cst.CSTNode]
 
 _HEAD = re.compile(r"\\(?:\r\n?|\n)|[ \t\f]")
 
@@ -72,26 +68,24 @@ class _Span:
         found[self.node] = (start, end)
 
 
-def offsets(module: cst.Module, nodes: Iterable[cst.CSTNode], source: Source, parents: Parents) -> Offsets:
+def offsets(concrete: Concrete, nodes: Iterable[cst.CSTNode], text: str) -> Offsets:
     """Character offsets (start, end) of nodes of a module in the text it was parsed from.
 
-    Only the top-level statements that hold a wanted node are written out; where they begin, Python's own parser tells.
-    What it does not take for Python is written out as a whole.
+    Only the top-level statements that hold a wanted node are written out.
     """
-    starts = _starts(module, source)
-    wanted: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+    wanted: dict[Part, list[cst.CSTNode]] = {}
     for node in nodes:
-        top = module if starts is None else _top(node, module, parents)
-        wanted.setdefault(top, []).append(node)
+        part = concrete.part(node)
+        if part is not None:
+            wanted.setdefault(part, []).append(node)
     found: Offsets = {}
-    for top, inside in wanted.items():
-        recorder = _Recorder(module)
-        top._codegen(recorder)
-        begin, start = (recorder.found[top][0], starts[top]) if starts and top in starts else (0, 0)
-        place = _places("".join(recorder.tokens)[begin:], source.text, start)
+    for part, inside in wanted.items():
+        recorder = _Recorder(part.module)
+        part.module._codegen(recorder)
+        place = _places("".join(recorder.tokens), text, part.start)
         for node in inside:
-            if (span := recorder.found.get(node)) is not None:
-                found[node] = place(span[0] - begin), place(span[1] - begin)
+            if (span := recorder.found.get(part.twins[node])) is not None:
+                found[node] = place(span[0]), place(span[1])
     return found
 
 
@@ -116,37 +110,3 @@ def _left_out(code: str, text: str, start: int) -> Iterator[tuple[int, int]]:
             yield at, missing
         else:
             return
-
-
-def indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.IndentedBlock]) -> str:
-    """The code of a node in some blocks, outermost first: further lines of an expression begin as they do there."""
-    state = CodegenState(default_indent=module.default_indent, default_newline=module.default_newline)
-    for block in blocks:
-        state.increase_indent(module.default_indent if block.indent is None else block.indent)
-    node._codegen(state)
-    return "".join(state.tokens)
-
-
-def _top(node: cst.CSTNode, module: cst.Module, parents: Parents) -> cst.CSTNode:
-    """The top-level statement around a node; the module for what stands in none."""
-    while parents.get(node, module) is not module:
-        node = parents[node]
-    return node
-
-
-def _starts(module: cst.Module, source: Source) -> Starts | None:
-    """Where each top-level statement begins; None when this Python cannot parse what LibCST can."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            statements = iter(ast.parse(source.text).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    found: Starts = {}
-    for line in module.body:
-        first = next(statements)
-        if isinstance(line, cst.SimpleStatementLine):
-            for _ in line.body[1:]:
-                next(statements)
-        found[line] = source.line_starts[first.lineno - 1] + first.col_offset
-    return found

@@ -76,8 +76,8 @@ _ATOMS = (cst.Name, cst.Attribute, cst.Subscript, cst.Call, cst.List, cst.Tuple)
 def operand(node: cst.BaseExpression, context: Context) -> str:
     """The text of an expression to which an operator or a method is to be applied."""
     text = context.text(node)
-    bare_tuple = isinstance(node, cst.Tuple) and not node.lpar
-    return text if node.lpar or (isinstance(node, _ATOMS) and not bare_tuple) else f"({text})"
+    whole = context.is_parenthesised(node) or (isinstance(node, _ATOMS) and not isinstance(node, cst.Tuple))
+    return text if whole else f"({text})"
 
 
 def is_repeatable(*nodes: cst.BaseExpression) -> bool:

@@ -66,7 +66,7 @@ def stated(path: Path) -> Iterator[tuple[int, str, str]]:
     module = project.module(source, path)
     project.analyse(module)
     wanted = {n: _subject(n) for n in module.values if isinstance(n, (cst.Assign, cst.Expr, cst.Return, cst.AnnAssign))}
-    places = offsets(module.tree, wanted, source, parents(module.tree))
+    places = offsets(module.concrete, wanted, source.text)
     by_row = {source.position(places[n][1]).row: s for n, s in wanted.items() if n in places and s is not None}
     for row, line in enumerate(source.text.splitlines(), 1):
         match = STATED.search(line)

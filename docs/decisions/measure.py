@@ -133,7 +133,7 @@ def near(package: str) -> None:
     paths = about_mlx(package)
 
     def parsed(concerns: Callable[[str], bool]) -> None:
-        print(f"{len(paths)} files name MLX, {len(lint(paths, concerns).project.trees)} were parsed")
+        print(f"{len(paths)} files name MLX, {len(lint(paths, concerns).project.syntaxes)} were parsed")
 
     compare(
         {"near MLX": lambda: parsed(finder.names_mlx), "everything imported": lambda: parsed(lambda _: True)}, rounds=1

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import libcst as cst
 
+from mlxlint.concrete import Concrete
 from mlxlint.model.tree import walk
 from mlxlint.model.values import LIKELY, UNKNOWN, Array, Class, Const, Function, Name, Value, join, weaker
+from mlxlint.syntax import Syntax
 
 Env = dict[str, Value]
 MAX_ALTERNATIVES = 8
@@ -31,12 +33,11 @@ class ModuleCode:
     A ``lasting`` one is executed once for all files that are linted, and keeps nothing of what one of them shows of it.
     """
 
-    def __init__(self, name: str, path: Path | None, tree: cst.Module, text: str = "", lasting: bool = False) -> None:
+    def __init__(self, name: str, path: Path | None, syntax: Syntax, lasting: bool = False) -> None:
         self.name = name
         self.lasting = lasting
-        self.text = text
+        self.syntax = syntax
         self.path = path
-        self.tree = tree
         self.env: Env = {}
         self.values: dict[cst.CSTNode, Value] = {}
         self.calls: dict[cst.Call, Value] = {}  # what is called, by call
@@ -49,6 +50,19 @@ class ModuleCode:
         self.executed = False
         self.complete = False  # executed to its end
         self.analysed = False
+
+    @property
+    def text(self) -> str:
+        return self.syntax.text
+
+    @property
+    def tree(self) -> cst.Module:
+        return self.syntax.tree
+
+    @cached_property
+    def concrete(self) -> Concrete:
+        """The nodes of its tree as they stand in the text."""
+        return Concrete(self.syntax)
 
     def clear(self) -> None:
         """Let go of the values on record."""

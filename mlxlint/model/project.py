@@ -15,8 +15,8 @@ from mlxlint.model.infer import Interpreter
 from mlxlint.model.port import Sign
 from mlxlint.model.tree import dotted
 from mlxlint.model.values import UNKNOWN, Module, Name, Scalar, Value
-from mlxlint.parse import parse
 from mlxlint.source import Source
+from mlxlint.syntax import Syntax, read
 
 
 class Project:
@@ -33,9 +33,9 @@ class Project:
         interpreter: Callable[[Project], Interpreter] = Interpreter,
     ) -> None:
         self.finder = finder or Finder([str(root) for root in roots])
-        self.trees: dict[str, cst.Module] = {}  # by text
+        self.syntaxes: dict[str, Syntax] = {}  # by text
         self.size = 0  # characters of the texts parsed
-        self.parse: Callable[[str, str], cst.Module] = lambda text, path: parse(text)  # a text, and the path it is from
+        self.read: Callable[[str, str], Syntax] = lambda text, path: read(text)  # a text, and the path it is from
         self.interpreter = interpreter(self)
         self._modules: dict[Path, ModuleCode | None] = {}  # of this analysis
         self._lasting: dict[Path, ModuleCode | None] = {}
@@ -71,8 +71,8 @@ class Project:
             if module not in kept:
                 module.take_apart()
         self._lasting = {module.path: module for module in kept if module.path is not None}
-        self.trees = {module.text: module.tree for module in kept}
-        self.size = sum(map(len, self.trees))
+        self.syntaxes = {module.text: module.syntax for module in kept}
+        self.size = sum(map(len, self.syntaxes))
 
     def facts(self, path: Path) -> Facts:
         """What the analysis of a file took from other files."""
@@ -88,16 +88,16 @@ class Project:
         """
         path = path.resolve() if path is not None else None
         name = self.finder.name(str(path)) if path is not None else "__main__"
-        module = ModuleCode(name, path, self._tree(source.text, path), source.text)
+        module = ModuleCode(name, path, self._syntax(source.text, path))
         if path is not None:
             self._modules[path] = module
         return module
 
-    def _tree(self, text: str, path: Path | None) -> cst.Module:
-        if text not in self.trees:
-            self.trees[text] = self.parse(text, str(path or ""))
+    def _syntax(self, text: str, path: Path | None) -> Syntax:
+        if text not in self.syntaxes:
+            self.syntaxes[text] = self.read(text, str(path or ""))
             self.size += len(text)
-        return self.trees[text]
+        return self.syntaxes[text]
 
     def load(self, path: Path, importer: ModuleCode | None = None) -> ModuleCode | None:
         """The module of a file, its top level executed.
@@ -130,8 +130,8 @@ class Project:
         if path not in self._lasting:
             self._lasting[path] = None
             with contextlib.suppress(cst.ParserSyntaxError, RecursionError):
-                tree = self._tree(source.text, path)
-                self._lasting[path] = ModuleCode(self.finder.name(str(path)), path, tree, source.text, lasting=True)
+                syntax = self._syntax(source.text, path)
+                self._lasting[path] = ModuleCode(self.finder.name(str(path)), path, syntax, lasting=True)
         module = self._lasting[path]
         if module is None:
             return None

@@ -13,6 +13,7 @@ import libcst as cst
 _TRIVIA = (
     "whitespace",
     "leading_lines",
+    "leading_whitespace",
     "lines_after",
     "lpar",
     "rpar",
@@ -20,6 +21,8 @@ _TRIVIA = (
     "semicolon",
     "equal",
     "colon",
+    "first_colon",
+    "second_colon",
     "dot",
     "header",
     "footer",

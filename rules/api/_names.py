@@ -130,11 +130,15 @@ def rewrite(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The text of an argument and the expression it is; without an expression it is a parameter's default."""
+    """The text of an argument and the (concrete) expression it is; without one it is a parameter's default."""
 
     text: str
     node: cst.BaseExpression | None = None
     value: Value = UNKNOWN
+
+    @classmethod
+    def of(cls, node: cst.BaseExpression, context: Context, text: str | None = None) -> Piece:
+        return cls(context.text(node) if text is None else text, context.concrete(node), context.value(node))
 
 
 Pieces = Mapping[str, Sequence[Piece]]  # by parameter; several for a variadic one
@@ -146,7 +150,7 @@ def arguments_of(
     """The pieces for a form's parameters; None when the use does not fit it."""
     pieces: dict[str, Sequence[Piece]] = {}
     if receiver is not None:
-        pieces["self"] = [Piece(context.text(receiver), receiver, context.value(receiver))]
+        pieces["self"] = [Piece.of(receiver, context)]
     if form.parameters is None or call is None:
         return pieces if form.parameters is None else None
     if any(arg.star == "**" for arg in call.args):
@@ -158,7 +162,7 @@ def arguments_of(
             taken = _taken(parameter, positional, keywords)
             if taken is None:
                 return None
-            given = [Piece(_argument_text(arg, context), arg.value, context.value(arg.value)) for arg in taken]
+            given = [Piece.of(arg.value, context, _argument_text(arg, context)) for arg in taken]
             pieces[parameter.name] = given or [Piece(parameter.default or "")]
         if parameter.annotation and not _fits(parameter.annotation, pieces[parameter.name], pieces.get("self", ())):
             return None
@@ -371,7 +375,7 @@ def _comments(node: cst.CSTNode, context: Context) -> int:
 
 def in_place_of(node: cst.BaseExpression, text: str, context: Context) -> str | None:
     """A text, in parentheses where it would fall apart in a node's place; None for a statement that has no place."""
-    if node.lpar or isinstance(context.parent(node), _FREE):
+    if context.is_parenthesised(node) or isinstance(context.parent(node), _FREE):
         return text if context.is_dropped(node) or not _ASSIGNS.match(text) else None
     if _ASSIGNS.match(text):
         return None
@@ -379,13 +383,13 @@ def in_place_of(node: cst.BaseExpression, text: str, context: Context) -> str | 
     return text if isinstance(argument, _WHOLE) else f"({text})"
 
 
-def instead(entry: Entry, found: Rewrite | None) -> str:
+def instead(entry: Entry, found: Rewrite | None, context: Context) -> str:
     """What a message says to do: the very text, where that is known, else the general way."""
     if found is None:
         return entry.sketch() or "MLX has nothing of the kind"
     text = " ".join(found.text.split())
     receiver = found.node.func if isinstance(found.node, cst.Call) else found.node
-    unchanged = isinstance(receiver, cst.Attribute) and " ".join(_EMPTY.code_for_node(receiver.value).split()) == text
+    unchanged = isinstance(receiver, cst.Attribute) and " ".join(context.text(receiver.value).split()) == text
     return "leave it out" if unchanged else f"use `{text}`" if len(text) <= 80 else entry.sketch() or "use another"
 
 

@@ -40,7 +40,8 @@ def indices_of(found: Operation, call: cst.BaseExpression, context: Context) -> 
         return None
     name = {"max": "argmax", "min": "argmin", "sort": "argsort"}.get(found.name)
     if name is not None and isinstance(call.func, cst.Attribute):
-        return context.text(call.with_changes(func=call.func.with_changes(attr=cst.Name(name))))
+        other = context.concrete(call.func).with_changes(attr=cst.Name(name))
+        return context.text(context.concrete(call).with_changes(func=other))
     core, k = context.alias("mlx.core"), found.argument(0, "k")
     if found.name != "topk" or core is None or k is None or not is_along_last_axis(found, context):
         return None

@@ -79,7 +79,7 @@ def _meant(node: cst.Call, func: cst.Attribute, context: Context) -> str | None:
     text = context.text(node)
     if "#" in text or any(arg.star for arg in node.args):
         return None
-    receiver = operand(Piece(context.text(func.value), func.value))
+    receiver = operand(Piece.of(func.value, context))
     if not node.args:
         return in_place_of(node, f"{receiver}.{'shape' if name == 'size' else name}", context)
     arg = node.args[0]

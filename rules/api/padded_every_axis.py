@@ -68,7 +68,7 @@ class PaddedEveryAxis(Rule):
         pair = context.text(given) if count == 2 else None
         whole = f"[(0, 0)] * {array.rank - 1} + [{pair}]" if array.rank > 2 else f"[(0, 0), {pair}]"
         fix = NodeFix("Pad the last axis", [Replace(given, whole)], Applicability.UNSAFE)
-        literal = isinstance(given, cst.Tuple) and bool(given.lpar)
+        literal = isinstance(given, cst.Tuple) and context.is_parenthesised(given)
         context.report(
             self, given, because=[found.subject], confidence=LIKELY, widths=text,
             severity=None if count == 2 else Severity.INFO,

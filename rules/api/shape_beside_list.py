@@ -77,7 +77,7 @@ class ShapeBesideList(Rule):
         fix = NodeFix("Write a tuple", [Replace(other, text)], Applicability.SAFE)
         context.report(
             self, other, because=because, confidence=confidence, shape=context.brief(given),
-            other=context.brief(other), fix=None if other.lpar or "#" in inner else fix,
+            other=context.brief(other), fix=None if context.is_parenthesised(other) or "#" in inner else fix,
         )  # fmt: skip
 
     @staticmethod

@@ -73,7 +73,7 @@ class SplitBySize(Rule):
     def _report_sizes(
         self, call: cst.Call, found: Operation, parts: cst.BaseExpression, names: int, context: Context
     ) -> None:
-        text = bounds([Piece(context.text(parts), parts, context.value(parts))], {})
+        text = bounds([Piece.of(parts, context)], {})
         fix = _replaced(parts, text) if text is not None and "#" not in context.text(parts) else None
         takes, makes = "the indices at which to cut", f"{names + 1} parts"
         context.report(

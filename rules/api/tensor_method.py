@@ -67,7 +67,7 @@ class TensorMethod(Rule):
             return
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(
-            self, node.attr, because=[node.value], name=name, instead=_names.instead(entry, rewrite),
+            self, node.attr, because=[node.value], name=name, instead=_names.instead(entry, rewrite, context),
             fix=rewrite.fix(array.confidence == CERTAIN) if rewrite is not None else _part(node, context),
             repro={"name": name},
         )  # fmt: skip

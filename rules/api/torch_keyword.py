@@ -166,8 +166,7 @@ def _renamed(node: cst.Call, arg: cst.Arg, name: str, entry: api.Entry) -> NodeF
     given = {a.keyword.value for a in node.args if a.keyword is not None}
     if name in given or not any(accepts(signature, name) for signature in entry.signatures):
         return None
-    renamed = node.with_deep_changes(arg.keyword, value=name)
-    complete = any(not lacking(signature, renamed) for signature in entry.signatures)
+    complete = any({*lacking(signature, node)} <= {name} for signature in entry.signatures)
     safety = Applicability.SAFE if complete else Applicability.UNSAFE
     return NodeFix(f"Rename to `{name}`", [Replace(arg.keyword, name)], safety)
 

@@ -82,7 +82,7 @@ class TorchModuleMethod(Rule):
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(
             self, node.attr, because=[node.value], kind=f"{section}s", name=name,
-            instead=_names.instead(entry, rewrite), fix=_fix(rewrite, node.value, context),
+            instead=_names.instead(entry, rewrite, context), fix=_fix(rewrite, node.value, context),
             repro={"section": section, "name": name},
         )  # fmt: skip
 

@@ -81,7 +81,7 @@ class TorchName(Rule):
             return
         rewrite = None if isinstance(outer, cst.ImportAlias) else _names.rewrite(entry, use, None, context)
         context.report(
-            self, place, name=explain.short(name), instead=_names.instead(entry, rewrite),
+            self, place, name=explain.short(name), instead=_names.instead(entry, rewrite, context),
             fix=rewrite.fix(certain=True) if rewrite is not None else None, repro={"section": section, "name": member},
         )  # fmt: skip
 

@@ -62,8 +62,9 @@ class CollectiveResultDropped(Rule):
         subject, core, fix = node.args[0].value, context.alias("mlx.core"), None
         if callee.endswith(".send") and core is not None:
             fix = NodeFix("Evaluate it", [Replace(node, f"{core}.eval({context.text(node)})")])
-        elif callee.rpartition(".")[2] in _REDUCTIONS and isinstance(subject, cst.Name) and not node.lpar:
-            fix = NodeFix("Keep the result", [Replace(node, f"{subject.value} = {context.text(node)}")])
+        elif callee.rpartition(".")[2] in _REDUCTIONS and isinstance(subject, cst.Name):
+            kept = NodeFix("Keep the result", [Replace(node, f"{subject.value} = {context.text(node)}")])
+            fix = None if context.is_parenthesised(node) else kept
         name = callee.rpartition(".")[2]
         shown_by = {"function": name} if name in (*_TOGETHER, "send") else {}
         context.report(self, node, function=context.brief(node.func), fix=fix, repro=shown_by)

@@ -124,5 +124,5 @@ def _draw(code: FunctionCode, context: Context) -> str | None:
             return None
         if called.name in _DRAWING and not any(arg.keyword and arg.keyword.value == "key" for arg in call.args):
             if not any(arg.star for arg in call.args):
-                draw = draw or module.tree.code_for_node(call.func).strip()
+                draw = draw or module.concrete.text(call.func)
     return draw

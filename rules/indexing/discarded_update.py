@@ -66,7 +66,7 @@ class DiscardedUpdate(Rule):
         name = dotted(target)
         fix = (
             NodeFix("Keep the result", [Insert(node, f"{name} = ")], Applicability.UNSAFE)
-            if name and not node.lpar
+            if name and not context.is_parenthesised(node)
             else None
         )
         context.report(self, node, call=context.brief(node), fix=fix)

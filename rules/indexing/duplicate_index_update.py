@@ -98,7 +98,7 @@ class DuplicateIndexUpdate(Rule):
         text = dotted(target.value)
         fix = None
         if text is not None:
-            bare = target.with_changes(lpar=(), rpar=())
+            bare = context.concrete(target).with_changes(lpar=(), rpar=())
             where = context.text(bare)[len(context.text(target.value)) :]
             new = f"{text} = {text}.at{where}.{name}({context.text(value)})"
             fix = NodeFix(f"Apply every update with `.at[...].{name}`", [Replace(node, new)], Applicability.UNSAFE)

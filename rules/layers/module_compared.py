@@ -59,7 +59,8 @@ class ModuleCompared(Rule):
         if isinstance(operator, (cst.Equal, cst.NotEqual)) and is_module(context.value(right)):
             word = "is" if isinstance(operator, cst.Equal) else "is not"
             text = f"{context.text(node.left)} {word} {context.text(right)}"
-            fix = NodeFix(f"Use `{word}`", [Replace(node, f"({text})" if node.lpar else text)], Applicability.UNSAFE)
+            text = f"({text})" if context.is_parenthesised(node) else text
+            fix = NodeFix(f"Use `{word}`", [Replace(node, text)], Applicability.UNSAFE)
             context.report(self, node, because=[node.left, right], fix=fix, instead=f"use `{word}`")
         elif isinstance(operator, (cst.In, cst.NotIn)) and _holds_modules(context.value(right)):
             context.report(

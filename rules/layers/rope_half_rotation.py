@@ -106,5 +106,5 @@ class RopeHalfRotation(Rule):
 
 
 def _mentions_pairs(node: cst.CSTNode, context: Context) -> bool:
-    text = context.module.text if node is context.tree else context.tree.code_for_node(node)
+    text = context.module.text if node is context.tree else context.text(node)
     return _INTERLEAVED.search(text) is not None

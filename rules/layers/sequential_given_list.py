@@ -58,7 +58,8 @@ class SequentialGivenList(Rule):
         given = node.args[0].value
         value = context.value(given)
         if isinstance(value, Sequence) and value.kind in ("list", "tuple"):
-            loose = isinstance(given, (cst.BooleanOperation, cst.IfExp, cst.Lambda)) and not given.lpar
+            loose = isinstance(given, (cst.BooleanOperation, cst.IfExp, cst.Lambda))
+            loose = loose and not context.is_parenthesised(given)
             fix = None if loose else NodeFix("Unpack the list", [Insert(node.args[0], "*")], Applicability.SAFE)
             context.report(self, node, because=[given], fix=fix, what=f"a {value.kind}")
         elif isinstance(value, Dict) or (

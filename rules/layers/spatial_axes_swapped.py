@@ -88,5 +88,5 @@ class SpatialAxesSwapped(Rule):
 def _is_told(node: cst.Call, context: Context) -> bool:
     """Whether a comment at the statement, or the function's name, speaks of a conversion of layouts."""
     function = context.enclosing_function(node)
-    text = context.tree.code_for_node(context.statement(node)) + (function.name if function is not None else "")
-    return any(word in text.lower() for word in _LAYOUT_WORDS)
+    name = "" if function is None else function.name
+    return any(word in (name + context.text(context.statement(node))).lower() for word in _LAYOUT_WORDS)

@@ -78,7 +78,7 @@ class EvaluationUnderTransform(CompiledRule):
     def _check(self, code: FunctionCode, place: cst.CSTNode, transform: str, context: Context) -> None:
         for node, module in _looks(code, context):
             here = module is context.module
-            what = " ".join(module.tree.code_for_node(node).split())
+            what = " ".join(module.concrete.text(node).split())
             context.report(
                 self,
                 node if here else place,

@@ -99,7 +99,7 @@ def _fix(call: cst.Call, prompts: cst.BaseExpression, context: Context) -> NodeF
     if tokenizer is None or dotted(tokenizer) is None or "#" in context.text(prompts):
         return None
     plain = isinstance(prompts, (cst.Name, cst.Attribute, cst.List, cst.Call, cst.Subscript, cst.ListComp))
-    options = ", add_special_tokens=False" if "apply_chat_template" in context.tree.code else ""
+    options = ", add_special_tokens=False" if "apply_chat_template" in context.module.text else ""
     text = context.text(prompts) if plain else f"({context.text(prompts)})"
     encoded = f"[{context.text(tokenizer)}.encode(prompt{options}) for prompt in {text}]"
     return NodeFix("Encode the texts", [Replace(prompts, encoded)], Applicability.UNSAFE)

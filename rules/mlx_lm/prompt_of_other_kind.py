@@ -75,7 +75,8 @@ class PromptOfOtherKind(Rule):
             given = _flat(context.value(prompt))
             if prompt is not None and given == "an array of one axis":
                 text = context.text(prompt)
-                whole = isinstance(prompt, (cst.Name, cst.Call, cst.Subscript, cst.Attribute)) or bool(prompt.lpar)
+                atom = isinstance(prompt, (cst.Name, cst.Call, cst.Subscript, cst.Attribute))
+                whole = atom or context.is_parenthesised(prompt)
                 added = f"{text if whole else f'({text})'}[None]"
                 fix = NodeFix("Add a batch axis", [Replace(prompt, added)], Applicability.UNSAFE)
         else:

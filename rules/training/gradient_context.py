@@ -71,27 +71,21 @@ class GradientContext(Rule):
 def _without_context(node: cst.Attribute, context: Context) -> NodeFix | None:
     """Removes ``with mx.no_grad():`` and moves its body out by one level, where that can be done on the text."""
     block = context.enclosing(node, cst.With)
-    if (
-        block is None
-        or len(block.items) != 1
-        or not isinstance(block.body, cst.IndentedBlock)
-        or block.items[0].asname is not None
-    ):
+    if block is None or len(block.items) != 1 or block.items[0].asname is not None:
         return None
     item = block.items[0].item
     if node is not item and not (isinstance(item, cst.Call) and item.func is node):
         return None
-    if block.body.footer:
+    body = context.concrete(block).body
+    if not isinstance(body, cst.IndentedBlock) or body.footer:
         return None
-    text = context.tree.with_changes(body=block.body.body, header=[], footer=[]).code.strip("\n")
+    alone = context.module.concrete.around(block).with_changes(body=body.body, header=[], footer=[])
+    text = alone.code.strip("\n")
     if '"""' in text or "'''" in text:
         return None
-    comment = block.body.header.comment
-    lines = [*([comment.value] if comment is not None else []), *text.splitlines()]
-    body = [lines[0], *(_indent(block, context) + line if line.strip() else line for line in lines[1:])]
-    return NodeFix("Remove the context", [Replace(block, "\n".join(body))])
-
-
-def _indent(node: cst.CSTNode, context: Context) -> str:
-    blocks = [a for a in context.ancestors(node) if isinstance(a, cst.IndentedBlock)]
-    return "".join(context.tree.default_indent if b.indent is None else b.indent for b in reversed(blocks))
+    blocks = [context.concrete(a) for a in context.ancestors(block) if isinstance(a, cst.IndentedBlock)]
+    indent = "".join(alone.default_indent if b.indent is None else b.indent for b in reversed(blocks))
+    comment = body.header.comment
+    first, *others = [*([comment.value] if comment is not None else []), *text.splitlines()]
+    lines = [first, *(indent + line if line.strip() else line for line in others)]
+    return NodeFix("Remove the context", [Replace(block, "\n".join(lines))])

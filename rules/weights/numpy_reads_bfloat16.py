@@ -100,7 +100,7 @@ def _fix(node: cst.BaseExpression, context: Context) -> NodeFix | None:
     core = context.alias("mlx.core")
     if core is None or context.array(node) is None:
         return None
-    whole = isinstance(node, (cst.Name, cst.Attribute, cst.Call, cst.Subscript)) or bool(node.lpar)
+    whole = isinstance(node, (cst.Name, cst.Attribute, cst.Call, cst.Subscript)) or context.is_parenthesised(node)
     text = context.text(node) if whole else f"({context.text(node)})"
     return NodeFix("Convert to float32 first", [Replace(node, f"{text}.astype({core}.float32)")])
 

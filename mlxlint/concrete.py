@@ -1,0 +1,132 @@
+"""The text of a tree's nodes: LibCST reads it, statement by statement of the module's body, when it is asked for.
+
+What is linted is mostly asked for nothing of the kind: only findings and fixes speak of text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import libcst as cst
+from libcst._nodes.internal import CodegenState
+
+from mlxlint.model.tree import children, parents
+from mlxlint.parse import parse
+from mlxlint.syntax import Syntax
+
+N = TypeVar("N", bound=cst.CSTNode)
+_EMPTY = cst.Module([])
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A statement of the module's body as LibCST reads it, or the whole of a module.
+
+    ``twins`` are its nodes by those of the syntax tree; ``start`` is where its text begins in the module's.
+    """
+
+    module: cst.Module
+    statement: cst.CSTNode
+    twins: Mapping[cst.CSTNode, cst.CSTNode]
+    start: int
+
+
+class Concrete:
+    """The concrete nodes behind those of a module's syntax tree. All of it may raise :class:`cst.ParserSyntaxError`, for
+    what Python takes and LibCST does not.
+    """
+
+    def __init__(self, syntax: Syntax) -> None:
+        self._syntax = syntax
+        self._parts: dict[cst.CSTNode, Part] = {}
+
+    @cached_property
+    def parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        """Child to parent for the whole tree, made when first asked for."""
+        return parents(self._syntax.tree)
+
+    def node(self, node: N) -> N:
+        """A node with its whitespace, comments, parentheses and commas; one that is not of the tree is given back."""
+        part = self.part(node)
+        found = node if part is None else part.twins[node]
+        assert isinstance(found, type(node))
+        return found
+
+    def text(self, node: cst.CSTNode) -> str:
+        """The source of a node, without whitespace around it; its further lines as they are indented in the file."""
+        part = self.part(node)
+        if part is None:
+            return _EMPTY.code_for_node(node).strip()
+        twin = part.twins[node]
+        text = part.module.code_for_node(twin).strip()
+        if "\n" not in text:
+            return text
+        return _indented(part.module, twin, [part.twins[block] for block in self._blocks(node)]).strip()
+
+    def around(self, node: cst.CSTNode) -> cst.Module:
+        """The module in which LibCST read a node of the tree."""
+        part = self.part(node)
+        assert part is not None
+        return part.module
+
+    def part(self, node: cst.CSTNode) -> Part | None:
+        """The part that a node stands in; None for one that is not of the tree."""
+        top = self._top(node)
+        if top is None:
+            return None
+        if top not in self._parts:
+            self._parts[top] = self._read(top)
+        return self._parts[top]
+
+    def _top(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        tree = self._syntax.tree
+        if node is tree:
+            return tree
+        above = self.parents.get(node)
+        while above is not None and above is not tree:
+            node, above = above, self.parents.get(above)
+        return None if above is None else node
+
+    def _blocks(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """The indented blocks around a node, outermost first."""
+        found, above = [], self.parents.get(node)
+        while above is not None:
+            if type(above) is cst.IndentedBlock:
+                found.append(above)
+            above = self.parents.get(above)
+        return found[::-1]
+
+    def _read(self, top: cst.CSTNode) -> Part:
+        syntax = self._syntax
+        if syntax.spans is None:
+            whole = {node: node for node in (syntax.tree, *self.parents)}
+            return Part(syntax.tree, syntax.tree, whole, 0)
+        if top is syntax.tree:
+            module = parse(syntax.text)
+            return Part(module, module, _twins(top, module), 0)
+        start, end = syntax.spans[syntax.tree.body.index(top)]  # type: ignore[arg-type]
+        module = parse(syntax.text[start:end])
+        return Part(module, module.body[0], _twins(top, module.body[0]), start)
+
+
+def _twins(node: cst.CSTNode, twin: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:
+    found = {}
+    stack = [(node, twin)]
+    while stack:
+        node, twin = stack.pop()
+        found[node] = twin
+        stack += zip(children(node), children(twin), strict=True)
+    return found
+
+
+def _indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.CSTNode]) -> str:
+    """The code of a node in some blocks, outermost first: further lines of an expression begin as they do there."""
+    state = CodegenState(default_indent=module.default_indent, default_newline=module.default_newline)
+    for block in blocks:
+        assert isinstance(block, cst.IndentedBlock)
+        state.increase_indent(module.default_indent if block.indent is None else block.indent)
+    node._codegen(state)
+    return "".join(state.tokens)
