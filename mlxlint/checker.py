@@ -117,7 +117,7 @@ class Checker:
                 unsaved=self._unsaved,
             )
             if self._read is not None:
-                self._analyses[settings].project.read = self._read
+                self._analyses[settings].project.read_syntax = self._read
         return self._analyses[settings]
 
     def forget(self) -> None:

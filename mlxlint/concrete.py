@@ -29,7 +29,6 @@ class Part:
     """
 
     module: cst.Module
-    statement: cst.CSTNode
     twins: Mapping[cst.CSTNode, cst.CSTNode]
     start: int
 
@@ -103,13 +102,16 @@ class Concrete:
         syntax = self._syntax
         if syntax.spans is None:
             whole = {node: node for node in (syntax.tree, *self.parents)}
-            return Part(syntax.tree, syntax.tree, whole, 0)
+            return Part(syntax.tree, whole, 0)
         if top is syntax.tree:
             module = parse(syntax.text)
-            return Part(module, module, _twins(top, module), 0)
+            return Part(module, _twins(top, module), 0)
         start, end = syntax.spans[syntax.tree.body.index(top)]  # type: ignore[arg-type]
         module = parse(syntax.text[start:end])
-        return Part(module, module.body[0], _twins(top, module.body[0]), start)
+        if start:  # what stands above it belongs to it, and to the module only above the first
+            leading = (*module.header, *module.body[0].leading_lines)
+            module = module.with_changes(header=(), body=[module.body[0].with_changes(leading_lines=leading)])
+        return Part(module, _twins(top, module.body[0]), start)
 
 
 def _twins(node: cst.CSTNode, twin: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:

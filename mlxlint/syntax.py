@@ -43,8 +43,8 @@ class Syntax:
     spans: Sequence[tuple[int, int]] | None = None
 
 
-def read(text: str) -> Syntax:
-    """The syntax of a text.
+def read(text: str, known: Syntax | None = None) -> Syntax:
+    """The syntax of a text; of what it has in common with a known one the nodes are the same.
 
     Raises:
         cst.ParserSyntaxError: when the text is not Python, or nests deeper than Python takes.
@@ -53,7 +53,7 @@ def read(text: str) -> Syntax:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module = ast.parse(text)
-        return _syntax(module, text)
+        return _syntax(module, text, known)
     except (SyntaxError, ValueError, RecursionError, MemoryError, _Unknown):
         return Syntax(text, parse(text))
 
@@ -71,8 +71,12 @@ class _Text:
 
     def of(self, node: Any) -> str:
         """The source of a node."""
-        first, last = node.lineno - 1, node.end_lineno - 1
-        start, end = node.col_offset, node.end_col_offset
+        return self.between((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset))
+
+    def between(self, begin: tuple[int, int], stop: tuple[int, int]) -> str:
+        """What stands between two places, as Python's nodes have them: rows from 1, columns in bytes."""
+        (first, start), (last, end) = begin, stop
+        first, last = first - 1, last - 1
         if not self.is_ascii:
             start, end = self._characters(first, start), self._characters(last, end)
         if first == last:
@@ -480,42 +484,54 @@ def _alone(kind: type) -> Make:
 def _block(body: Sequence[ast.stmt], text: _Text) -> Any:
     if text.begins_line(body[0]):
         made: Any = _new(cst.IndentedBlock)
-        made.body = [line for line, _ in _lines(body, text)]
+        made.body = [_line(nodes, text) for nodes in _lines(body)]
     else:
         made = _new(cst.SimpleStatementSuite)
         made.body = [_SIMPLE[type(node)](node, text) for node in body]
     return made
 
 
-def _lines(body: Iterable[ast.stmt], text: _Text) -> Iterator[tuple[Any, int]]:
-    """The statements of a block, each with its last row, from 1. Simple ones of one line are one."""
-    line: Any = None
-    end = 0
+def _lines(body: Iterable[ast.stmt]) -> list[list[ast.stmt]]:
+    """The statements of a block, simple ones of one line together."""
+    found: list[list[ast.stmt]] = []
+    end: int | None = 0
     for node in body:
-        make = _SIMPLE.get(type(node))
-        if make is not None and line is not None and node.lineno == end:
-            line.body.append(make(node, text))
+        if node.lineno == end and type(node) in _SIMPLE:
+            found[-1].append(node)
         else:
-            if line is not None:
-                yield line, end
-            if make is None:
-                line = _COMPOUND[type(node)](node, text)
-            else:
-                line = _new(cst.SimpleStatementLine)
-                line.body = [make(node, text)]
-        end = node.end_lineno or 0
-    if line is not None:
-        yield line, end
+            found.append([node])
+        end = node.end_lineno
+    return found
 
 
-def _syntax(node: ast.Module, text: str) -> Syntax:
-    lines = _Text(text)
+def _line(nodes: Sequence[ast.stmt], text: _Text) -> Any:
+    if type(nodes[0]) not in _SIMPLE:
+        return _COMPOUND[type(nodes[0])](nodes[0], text)
+    made: Any = _new(cst.SimpleStatementLine)
+    made.body = [_SIMPLE[type(node)](node, text) for node in nodes]
+    return made
+
+
+def _syntax(node: ast.Module, text: str, known: Syntax | None) -> Syntax:
+    source, lines = _Text(text), _lines(node.body)
+    starts = [0, *accumulate(map(len, source.lines))]
+    ends = [0, *(starts[nodes[-1].end_lineno or 0] for nodes in lines)]
     made: Any = _new(cst.Module)
-    found = list(_lines(node.body, lines))
-    made.body = [line for line, _ in found]
-    starts = [0, *accumulate(map(len, lines.lines))]
-    ends = [0, *(starts[row] for _, row in found)]
+    made.body = []
+    reusable = _by_text(known)
+    for nodes, (start, end) in zip(lines, pairwise(ends), strict=True):
+        same = reusable.get(text[start:end])
+        made.body.append(same.pop() if same else _line(nodes, source))
     return Syntax(text, made, list(pairwise(ends)))
+
+
+def _by_text(known: Syntax | None) -> dict[str, list[Any]]:
+    """The statements of a module's body, the last first where some are written alike."""
+    found: dict[str, list[Any]] = {}
+    if known is not None and known.spans is not None:
+        for statement, (start, end) in reversed([*zip(known.tree.body, known.spans, strict=True)]):
+            found.setdefault(known.text[start:end], []).append(statement)
+    return found
 
 
 def _else(body: Sequence[ast.stmt], text: _Text) -> Any:
@@ -588,8 +604,6 @@ def _handler(kind: type, node: ast.ExceptHandler, text: _Text) -> Any:
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, text: _Text) -> Any:
-    if getattr(node, "type_params", None):
-        raise _Unknown
     return _made(
         cst.FunctionDef,
         decorators=_decorators(node, text),
@@ -598,13 +612,11 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, text: _Text) -> Any:
         returns=_annotation(node.returns, text),
         body=_block(node.body, text),
         asynchronous=_asynchronous(type(node) is ast.AsyncFunctionDef),
-        type_parameters=None,
+        type_parameters=_type_parameters(node, text),
     )
 
 
 def _class(node: ast.ClassDef, text: _Text) -> Any:
-    if getattr(node, "type_params", None):
-        raise _Unknown
     arguments = _arguments(node.bases, node.keywords, text)
     return _made(
         cst.ClassDef,
@@ -613,12 +625,27 @@ def _class(node: ast.ClassDef, text: _Text) -> Any:
         bases=[arg for arg in arguments if arg.keyword is None and arg.star != "**"],
         keywords=[arg for arg in arguments if arg.keyword is not None or arg.star == "**"],
         body=_block(node.body, text),
-        type_parameters=None,
+        type_parameters=_type_parameters(node, text),
     )
 
 
 def _decorators(node: Any, text: _Text) -> list[Any]:
     return [_made(cst.Decorator, decorator=_expression(item, text)) for item in node.decorator_list]
+
+
+def _type_parameters(node: Any, text: _Text) -> Any:
+    """By LibCST, of what is written between the brackets."""
+    given = getattr(node, "type_params", ())  # Python 3.12 and newer
+    if not given:
+        return None
+    code = text.between((given[0].lineno, given[0].col_offset), (given[-1].end_lineno, given[-1].end_col_offset))
+    alias: Any = cst.parse_module(f"type _[{code}] = 0").body[0]
+    return alias.body[0].type_parameters
+
+
+def _type_alias(node: Any, text: _Text) -> Any:
+    line: Any = cst.parse_module(text.of(node)).body[0]
+    return line.body[0]
 
 
 def _match(node: ast.stmt, text: _Text) -> Any:
@@ -695,8 +722,12 @@ _COMPOUND = _Makers(
         ast.Match: _match,
     }
 )
-if hasattr(ast, "TryStar"):
+if hasattr(ast, "TryStar"):  # Python 3.11 and newer
     _COMPOUND[ast.TryStar] = _try(cst.TryStar, cst.ExceptStarHandler)
+if hasattr(ast, "TypeAlias"):  # 3.12
+    _SIMPLE[ast.TypeAlias] = _type_alias
+if hasattr(ast, "TemplateStr"):  # 3.14
+    _EXPRESSIONS[ast.TemplateStr] = _literally
 _BINARY: dict[type, type] = {
     ast.Add: cst.Add,
     ast.Sub: cst.Subtract,

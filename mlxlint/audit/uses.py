@@ -44,7 +44,7 @@ def uses(context: Context, source: Source) -> list[Use]:
     ]
     parts = [(node, name, _spot(node), _whole(node, context), _block(node, context)) for node, name in named]
     wanted = [part for _, _, *nodes in parts for part in nodes]
-    places = offsets(context.tree, wanted, source, context.parents)
+    places = offsets(context.module.concrete, wanted, source.text)
     found = [
         Use(
             name,

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mlxlint.checker import Checker, Outcome, Task, uncollected
-from mlxlint.server.trees import Trees
+from mlxlint.server.syntaxes import Syntaxes
 
 if TYPE_CHECKING:
     from mlxlint.cache import Memory
@@ -112,12 +112,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-_trees = Trees()
+_syntaxes = Syntaxes()
 
 
 def check_texts(tasks: list[Task], unsaved: Mapping[str, bytes]) -> list[Outcome]:
-    """Check texts by what is on disk now: of what was checked before, only the syntax trees are remembered."""
-    checker = Checker(unsaved, _trees.parse)
+    """Check texts by what is on disk now: of what was checked before, only the syntax is remembered."""
+    checker = Checker(unsaved, _syntaxes.read)
     with uncollected():
         return [checker.check(task) for task in tasks]
 

@@ -1,4 +1,4 @@
-"""Trees made of known ones are the trees that parsing the text gives."""
+"""The syntax made of what is known is that which reading the text gives."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import libcst as cst
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from syntax_trees import difference
 
-from mlxlint.parse import parse
-from mlxlint.server import trees
-from mlxlint.server.trees import Trees
+from mlxlint.model.tree import walk
+from mlxlint.server import syntaxes
+from mlxlint.server.syntaxes import Syntaxes
+from mlxlint.syntax import read
 
 FUNCTION = "@d\n# why\n@e\ndef f(a):\n    '''doc'''\n    return a\n    # end\n\n"
 STATEMENTS = [
@@ -49,43 +51,38 @@ texts = st.lists(st.sampled_from(STATEMENTS), max_size=8).map("".join)
 edits = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from([*TYPED, *STATEMENTS])), max_size=6)
 
 
-def parsed(text: str) -> cst.Module | None:
-    try:
-        return parse(text)
-    except cst.ParserSyntaxError:
-        return None
-
-
 @given(texts, edits)
 def test_any_edits(text: str, changes: list[tuple[float, int, str]]) -> None:
-    known = Trees()
+    known = Syntaxes()
     for at, length, typed in [(0.0, 0, ""), *changes]:
         start = int(at * len(text))
         text = text[:start] + typed + text[start + length :]
-        expected = parsed(text)
-        if expected is None:
+        try:
+            expected = read(text)
+        except cst.ParserSyntaxError:
             with pytest.raises(cst.ParserSyntaxError):
-                known.parse(text)
-        else:
-            assert known.parse(text).deep_equals(expected)
+                known.read(text, "a.py")
+            continue
+        found = known.read(text, "a.py")
+        assert difference(found.tree, expected.tree) is None
+        assert found.spans == expected.spans
+        nodes = list(walk(found.tree))
+        assert len({id(node) for node in nodes}) == len(nodes)
 
 
-def test_only_what_changed_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_changed_is_made_anew() -> None:
     text = "".join(STATEMENTS[:8])
-    known = Trees()
-    before = known.parse(text)
-    asked: list[str] = []
-    monkeypatch.setattr(trees, "parse", lambda part: asked.append(part) or parse(part))
-    after = known.parse(text.replace("return a", "return b"))
-    assert asked == [FUNCTION.replace("return a", "return b") + "pass\n"]
-    assert sum(a is b for a, b in zip(before.body, after.body)) == len(before.body) - 2
-    known.parse(text.replace("return a", "return b"))
-    assert len(asked) == 1
+    known = Syntaxes()
+    before = known.read(text, "a.py")
+    changed = text.replace("return a", "return b")
+    after = known.read(changed, "a.py")
+    assert sum(a is b for a, b in zip(before.tree.body, after.tree.body)) == len(before.tree.body) - 1
+    assert known.read(changed, "a.py") is after
 
 
-def test_the_files_parsed_last_are_kept() -> None:
-    known = Trees()
-    first = known.parse("x = 1\n", "first")
-    for number in range(trees.MOST):
-        known.parse("x = 1\n", str(number))
-    assert known.parse("x = 1\n", "first") is not first
+def test_the_files_read_last_are_kept() -> None:
+    known = Syntaxes()
+    first = known.read("x = 1\n", "first")
+    for number in range(syntaxes.MOST):
+        known.read("x = 1\n", str(number))
+    assert known.read("x = 1\n", "first") is not first
