@@ -6,9 +6,9 @@ What is linted is mostly asked for nothing of the kind: only findings and fixes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -112,6 +112,21 @@ class Concrete:
             leading = (*module.header, *module.body[0].leading_lines)
             module = module.with_changes(header=(), body=[module.body[0].with_changes(leading_lines=leading)])
         return Part(module, _twins(top, module.body[0]), start)
+
+
+def normalized(node: cst.CSTNode) -> str:
+    """The code of a node as LibCST writes what it knows the syntax of alone: no parentheses, its own spaces."""
+    return _EMPTY.code_for_node(_completed(node))
+
+
+def _completed(node: Any) -> Any:
+    """A copy of a node of a syntax tree with all fields, those of the text as they are by default."""
+    if isinstance(node, (list, tuple)):
+        return [_completed(item) for item in node]
+    if not isinstance(node, cst.CSTNode):
+        return node
+    names = (field.name for field in fields(node) if hasattr(node, field.name))
+    return type(node)(**{name: _completed(getattr(node, name)) for name in names})
 
 
 def _twins(node: cst.CSTNode, twin: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNode]:

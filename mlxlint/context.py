@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import libcst as cst
 
+from mlxlint.concrete import normalized
 from mlxlint.model import explain, tree
 from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.code import ClassCode, FunctionCode, ModuleCode
@@ -271,6 +272,14 @@ class Context:
     def text(self, node: cst.CSTNode) -> str:
         """The source of a node as it stands in the file, without whitespace around it."""
         return self.module.concrete.text(node)
+
+    @staticmethod
+    def normalized(node: cst.CSTNode) -> str:
+        """The code of a node of this or another file without its parentheses and spaces: the same for the same syntax.
+
+        Unlike :meth:`text` it reads nothing: what decides whether there is a finding asks for this.
+        """
+        return normalized(node)
 
     def brief(self, node: cst.CSTNode, limit: int = 40) -> str:
         """The source of a node on one line, cut to be quoted in a message."""

@@ -66,8 +66,12 @@ def is_same(a: cst.CSTNode, b: cst.CSTNode, context: Context) -> bool:
 
 
 def bare(node: cst.CSTNode, context: Context) -> str:
-    """The source of a node without spaces and parentheses."""
-    return re.sub(r"[\s()]", "", context.text(node))
+    """The code of a node without spaces and parentheses."""
+    return context.shared(_bare, node)
+
+
+def _bare(node: cst.CSTNode, context: Context) -> str:
+    return re.sub(r"[\s()]", "", context.normalized(node))
 
 
 _ATOMS = (cst.Name, cst.Attribute, cst.Subscript, cst.Call, cst.List, cst.Tuple)

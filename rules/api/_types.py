@@ -16,6 +16,7 @@ from mlxlint.model.arguments import ArgumentNodes
 from mlxlint.model.foreign import NDARRAY, TENSOR
 from mlxlint.model.tree import dotted, walk
 from mlxlint.model.values import UNKNOWN, Array, Const, Dict, Foreign, Scalar, Sequence, Value, members, scalar_type
+from mlxlint.rules._operations import bare
 
 _NUMBERS = frozenset({"bool", "int", "float", "complex"})
 _TYPES: Mapping[str, frozenset[str]] = {  # by a part of an annotation; tried on MLX, kind by kind
@@ -192,7 +193,7 @@ def _computed(node: cst.BaseExpression, context: Context) -> str | None:
 
 def _tests(node: cst.CSTNode, context: Context) -> set[str]:
     """The tests that decide whether a node is reached."""
-    return {context.text(a.test) for a in context.ancestors(node) if isinstance(a, (cst.If, cst.IfExp))}
+    return {bare(a.test, context) for a in context.ancestors(node) if isinstance(a, (cst.If, cst.IfExp))}
 
 
 def _kind_of(value: Value) -> str | None:

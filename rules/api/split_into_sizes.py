@@ -58,9 +58,10 @@ class SplitIntoSizes(Rule):
             return
         value = context.value(given)
         listed = isinstance(value, Sequence) or _listed(given) is not None
-        problem = _of_list(given, value, found, context) if listed else _of_count(given, found, context)
+        problem = (_of_list if listed else _of_count)(given, value, found, context)
         if problem is not None:
             text, confidence = problem
+            text = text.format(given=context.brief(given))
             meaning = "the places where to cut, not sizes" if listed else "the number of pieces, not their size"
             context.report(self, node, because=[found.subject], confidence=confidence, meaning=meaning, problem=text)
 
@@ -93,28 +94,28 @@ def _length(found: Operation, context: Context) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _of_count(given: cst.BaseExpression, found: Operation, context: Context) -> tuple[str, int] | None:
-    count, length = constant(context.value(given), int), _length(found, context)
+def _of_count(given: cst.BaseExpression, value: Value, found: Operation, context: Context) -> tuple[str, int] | None:
+    count, length = constant(value, int), _length(found, context)
     if isinstance(count, int) and length is not None and count > 0 and length % count:
         return f"the axis of {length} has no {count} equal pieces", CERTAIN
     if SIZE.search((dotted(given) or "").rpartition(".")[2].lower()):
-        return f"`{context.brief(given)}` is called a size", LIKELY
+        return "`{given}` is called a size", LIKELY
     return None
 
 
 def _of_list(given: cst.BaseExpression, value: Value, found: Operation, context: Context) -> tuple[str, int] | None:
-    text, length = context.brief(given), _length(found, context)
+    length = _length(found, context)
     items = value.items if isinstance(value, Sequence) else None
     numbers = [constant(item, int) for item in items or ()]
     known = [n for n in numbers if isinstance(n, int)]
     if known and len(known) == len(numbers):
         if length is not None and len(known) > 1 and sum(known) == length and known != sorted(set(known)):
-            return f"`{text}` adds up to the axis of {length}", CERTAIN
+            return f"`{{given}}` adds up to the axis of {length}", CERTAIN
         if known != sorted(known) and min(known) >= 0:
-            return f"`{text}` does not increase", CERTAIN
-        return (f"`{text}` cuts twice at one place", LIKELY) if len(set(known)) < len(known) else None
+            return "`{given}` does not increase", CERTAIN
+        return ("`{given}` cuts twice at one place", LIKELY) if len(set(known)) < len(known) else None
     named = (dotted(given) or dotted(_listed(given)) or "").rpartition(".")[2].lower()
-    return (f"`{text}` is called sizes", LIKELY) if items is None and SIZE.search(named) else None
+    return ("`{given}` is called sizes", LIKELY) if items is None and SIZE.search(named) else None
 
 
 def _listed(node: cst.BaseExpression) -> cst.BaseExpression | None:

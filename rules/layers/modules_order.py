@@ -3,7 +3,7 @@ from __future__ import annotations
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.values import LIKELY
+from mlxlint.model.values import LIKELY, constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, differs
 
 from ._modules import is_module
@@ -63,10 +63,9 @@ class ModulesOrder(Rule):
         calls = isinstance(node.value, (cst.Call, cst.ListComp))
         if len(node.slice) != 1 or not isinstance(index, cst.Index) or not calls:
             return
-        listed = _listed(node.value, context)
-        picked = context.text(index.value)
+        listed, picked = _listed(node.value, context), constant(context.value(index.value), int)
         # [0] of `modules()` itself is the model, in both libraries
-        if listed is not None and (picked in ("-1", "1") or (picked == "0" and listed is not node.value)):
+        if listed is not None and (picked in (-1, 1) or (picked == 0 and listed is not node.value)):
             context.report(self, node, confidence=LIKELY, listed=context.brief(listed))
 
     @staticmethod

@@ -8,6 +8,8 @@ from mlxlint.context import Context
 from mlxlint.model.values import LIKELY, Const, Scalar, Sequence, Value, constant, scalar_type
 from mlxlint.rule import Applicability, Evidence, Fixable, Insert, Kind, NodeFix, Rule, Severity, shown
 
+from .._operations import bare
+
 
 @dataclass(frozen=True)
 class Place:
@@ -89,7 +91,7 @@ class PositionalArgumentOrder(Rule):
                 continue
             argument = given.positional[place.index].value
             value = context.value(argument)
-            if _fits(place, context.text(argument), value):
+            if _fits(place, bare(argument, context), value):
                 context.report(
                     self,
                     argument,
