@@ -34,8 +34,9 @@ class Part:
 
 
 class Concrete:
-    """The concrete nodes behind those of a module's syntax tree. All of it may raise :class:`cst.ParserSyntaxError`, for
-    what Python takes and LibCST does not.
+    """The concrete nodes behind those of a module's syntax tree.
+
+    All of it may raise :class:`cst.ParserSyntaxError`, for what Python takes and LibCST does not.
     """
 
     def __init__(self, syntax: Syntax) -> None:

@@ -1,4 +1,4 @@
-"""Offsets of chosen nodes in the source text: one pass of LibCST's code generator over the statements that hold them."""
+"""Offsets of chosen nodes in the source text: one pass of LibCST's code generator over the statements around them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -34,8 +34,8 @@ _new = object.__new__
 class Syntax:
     """The tree of a text.
 
-    ``spans``: where each statement of the module's body begins, with what stands above it, and where its last line ends,
-    in characters. None: the tree is LibCST's own, with all that the text has.
+    ``spans``: where each statement of the module's body begins, with what stands above it, and where its last line
+    ends, in characters. None: the tree is LibCST's own, with all that the text has.
     """
 
     text: str
@@ -252,9 +252,7 @@ def _binary(node: ast.BinOp, text: _Text) -> Any:
 
 
 def _unary(node: ast.UnaryOp, text: _Text) -> Any:
-    return _made(
-        cst.UnaryOperation, operator=_new(_UNARY[type(node.op)]), expression=_expression(node.operand, text)
-    )
+    return _made(cst.UnaryOperation, operator=_new(_UNARY[type(node.op)]), expression=_expression(node.operand, text))
 
 
 def _boolean(node: ast.BoolOp, text: _Text) -> Any:
@@ -306,9 +304,7 @@ def _dict(node: ast.Dict, text: _Text) -> Any:
 
 
 def _comprehension(kind: type) -> Make:
-    return lambda node, text: _made(
-        kind, elt=_expression(node.elt, text), for_in=_for_in(node.generators, text)
-    )
+    return lambda node, text: _made(kind, elt=_expression(node.elt, text), for_in=_for_in(node.generators, text))
 
 
 def _dict_comprehension(node: ast.DictComp, text: _Text) -> Any:
@@ -598,9 +594,7 @@ def _try(kind: type, handler_kind: type) -> Make:
 
 
 def _handler(kind: type, node: ast.ExceptHandler, text: _Text) -> Any:
-    return _made(
-        kind, type=_maybe(node.type, text), name=_as_name(node.name), body=_block(node.body, text)
-    )
+    return _made(kind, type=_maybe(node.type, text), name=_as_name(node.name), body=_block(node.body, text))
 
 
 def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, text: _Text) -> Any:

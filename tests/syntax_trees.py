@@ -12,7 +12,7 @@ import libcst as cst
 
 _OF_THE_TEXT = (
     "whitespace lpar rpar comma semicolon equal colon first_colon second_colon dot separator leading_ lines_after "
-    "trailing_ header footer indent lbracket rbracket lbrace rbrace encoding default_indent default_newline has_trailing"
+    "trailing_ header footer indent lbracket rbracket lbrace rbrace encoding default_ has_trailing"
 ).split()
 
 

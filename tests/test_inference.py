@@ -15,7 +15,6 @@ import pytest
 
 from mlxlint.model import values as v
 from mlxlint.model.project import Project
-from mlxlint.model.tree import parents
 from mlxlint.positions import offsets
 from mlxlint.source import Source
 

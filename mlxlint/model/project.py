@@ -35,7 +35,7 @@ class Project:
         self.finder = finder or Finder([str(root) for root in roots])
         self.syntaxes: dict[str, Syntax] = {}  # by text
         self.size = 0  # characters of the texts parsed
-        self.read_syntax: Callable[[str, str], Syntax] = lambda text, path: read(text)  # a text, and the path it is from
+        self.read_syntax: Callable[[str, str], Syntax] = lambda text, path: read(text)  # the path it is from
         self.interpreter = interpreter(self)
         self._modules: dict[Path, ModuleCode | None] = {}  # of this analysis
         self._lasting: dict[Path, ModuleCode | None] = {}

@@ -179,7 +179,7 @@ def kind_of(value: Value) -> str | None:
 
 
 def _computed(node: cst.BaseExpression, context: Context) -> str | None:
-    """"array" for what is a number on some paths and on others an array that MLX computed: `length = t.max()`.
+    """ "array" for what is a number on some paths and on others an array that MLX computed: `length = t.max()`.
 
     Not where the paths part at a test under which it stands, too: it may be a number there.
     """
