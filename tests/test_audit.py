@@ -281,7 +281,9 @@ CHAIN = {
 }
 
 
-@pytest.mark.parametrize(("most", "expected"), [(300, ["torch.nn.Module.state_dict", "torch.Tensor.view"]), (2, [])])
+@pytest.mark.parametrize(
+    ("most", "expected"), [(300, ["torch.nn.Module.state_dict", "torch.Tensor.view"]), (2, [])]
+)
 def test_imports_are_followed_but_through_no_framework(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, expected: list[str]
 ) -> None:
