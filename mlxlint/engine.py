@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from mlxlint import nodes  # before LibCST itself
+
+# isort: split
 import ast
 import re
 import sys
@@ -41,6 +44,7 @@ from mlxlint.source import Source
 from mlxlint.target import target
 from mlxlint.tool import tool_finding
 
+assert nodes
 Hook = tuple[Rule, str]  # and the name of its method
 _ROW = re.compile(r" on line \d+| \(detected at line \d+\)")
 _PLACE = re.compile(r"parser error: error at (\d+):(\d+): ")

@@ -16,6 +16,7 @@ from typing import Any
 
 import libcst as cst
 
+from mlxlint import nodes
 from mlxlint.parse import parse
 from mlxlint.source import split_lines
 
@@ -28,6 +29,7 @@ _STRING = re.compile(  # one, of those that Python may write one after the other
 )
 _NAMED = {True: "True", False: "False", None: "None"}
 _new = object.__new__
+assert nodes  # whose classes can be filled
 
 
 @dataclass(frozen=True)
@@ -515,9 +517,9 @@ def _syntax(node: ast.Module, text: str, known: Syntax | None) -> Syntax:
     made: Any = _new(cst.Module)
     made.body = []
     reusable = _by_text(known)
-    for nodes, (start, end) in zip(lines, pairwise(ends), strict=True):
+    for line, (start, end) in zip(lines, pairwise(ends), strict=True):
         same = reusable.get(text[start:end])
-        made.body.append(same.pop() if same else _line(nodes, source))
+        made.body.append(same.pop() if same else _line(line, source))
     return Syntax(text, made, list(pairwise(ends)))
 
 
