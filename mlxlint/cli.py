@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import difflib
 import gc
 import io
 import os
@@ -54,6 +53,8 @@ class Commands(click.Group):
         own = {option for parameter in self.get_params(ctx) for option in parameter.opts}
         commands = self.list_commands(ctx)
         if args and args[0] not in {*commands, *own}:
+            import difflib
+
             near = difflib.get_close_matches(args[0], commands)
             if near and not args[0].startswith("-") and not os.path.lexists(args[0]):
                 raise click.UsageError(f"no such command or file: {args[0]} (did you mean `{near[0]}`?)")

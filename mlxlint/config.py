@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -45,6 +44,8 @@ def shown(path: str) -> str:
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
     """A clause naming the nearest known word, or ""."""
+    import difflib
+
     near = difflib.get_close_matches(text, list(known), n=9)
     if not near:
         return ""

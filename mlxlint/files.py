@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -169,6 +167,9 @@ def write_whole(path: str, data: bytes) -> None:
     Raises:
         OSError: when it cannot be written; the old content stands.
     """
+    import shutil
+    import tempfile
+
     path = os.path.realpath(path)
     if os.path.exists(path) and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
