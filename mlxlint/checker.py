@@ -18,10 +18,11 @@ from mlxlint.source import Source, UnreadableText
 if TYPE_CHECKING:
     from mlxlint.engine import Analysis
     from mlxlint.fix import Fixed
-    from mlxlint.model.finder import Facts
+    from mlxlint.model.finder import Facts, File
     from mlxlint.syntax import Syntax
 
     Read = Callable[[str, str], Syntax]
+    OpenFile = Callable[[str, bytes | None], File]
 
 INTERNAL_ERROR = "MLX002"
 MOST_TEXT = 5_000_000  # characters whose trees are held at a time, some 50 bytes for each
@@ -54,13 +55,19 @@ class Outcome:
 class Checker:
     """Checks texts one after the other, with one analysis for each settings.
 
-    ``unsaved`` is what other files are to be taken for, by their real paths; ``read`` reads the syntax of a text,
-    given also the path it is from.
+    ``unsaved`` is what other files are to be taken for, by their real paths. What lasts longer than this may give the
+    others: ``read`` the syntax of a text, with the path it is from; ``open_file`` what a file holds.
     """
 
-    def __init__(self, unsaved: Mapping[str, bytes] | None = None, read: Read | None = None) -> None:
+    def __init__(
+        self,
+        unsaved: Mapping[str, bytes] | None = None,
+        read: Read | None = None,
+        open_file: OpenFile | None = None,
+    ) -> None:
         self._unsaved = unsaved
         self._read = read
+        self._open_file = open_file
         self._analyses: dict[Settings, Analysis] = {}
 
     def check(self, task: Task) -> Outcome:
@@ -116,8 +123,9 @@ class Checker:
                 target_mlx_lm=settings.value("target-mlx-lm"),
                 unsaved=self._unsaved,
             )
-            if self._read is not None:
-                self._analyses[settings].project.read_syntax = self._read
+            project = self._analyses[settings].project
+            project.read_syntax = self._read or project.read_syntax
+            project.finder.open_file = self._open_file or project.finder.open_file
         return self._analyses[settings]
 
     def forget(self) -> None:

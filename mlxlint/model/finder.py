@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -41,6 +42,55 @@ def names_mlx(text: str) -> bool:
     return "mlx" in text
 
 
+class File:
+    """What a file holds, each of it read when first asked for; ``unsaved`` stands for what is on disk."""
+
+    def __init__(self, path: str, unsaved: bytes | None = None) -> None:
+        self._path = path
+        self._unsaved = unsaved
+        self._told: dict[Callable[[str], bool], bool] = {}
+
+    def _bytes(self) -> bytes:
+        if self._unsaved is not None:
+            return self._unsaved
+        with open(self._path, "rb") as file:
+            return file.read()
+
+    @cached_property
+    def digest(self) -> str | None:
+        """None when it cannot be read."""
+        try:
+            return digest(self._bytes())
+        except OSError:
+            return None
+
+    @cached_property
+    def source(self) -> Source | None:
+        """None when it cannot be read or decoded, or is too large."""
+        try:
+            if self._unsaved is None and os.stat(self._path).st_size > MAX_FILE:
+                return None
+            return Source.decode(self._path, self._bytes())
+        except (OSError, UnreadableText):
+            return None
+
+    @cached_property
+    def imports(self) -> list[tuple[str, str, str]]:
+        """The parts of its import statements: the module and the names after ``from``, or the modules alone."""
+        return [] if self.source is None else _IMPORT.findall(self.source.text)
+
+    def tells(self, concerns: Callable[[str], bool]) -> bool:
+        """Whether there is a text that concerns; of one that does not no more is kept."""
+        if concerns not in self._told:
+            self._told[concerns] = self.source is not None and concerns(self.source.text)
+            if not self._told[concerns]:
+                self.forget_text()
+        return self._told[concerns]
+
+    def forget_text(self) -> None:
+        vars(self).pop("source", None)
+
+
 class Finder:
     """Answers questions about the files of one project, each once. Paths are absolute and real.
 
@@ -58,13 +108,13 @@ class Finder:
         self._unsaved = unsaved or {}
         self._answers: Facts = {}
         self._asked: dict[str, set[Question]] = {}  # by the module on whose behalf
-        self._sources: dict[str, Source | None] = {}
-        self._digests: dict[str, str | None] = {}
+        self.open_file: Callable[[str, bytes | None], File] = File  # by its path and what it will be, if unsaved
+        self._files: dict[str, File] = {}
         self._imported: dict[str, dict[str, set[str]]] = {}  # by package: who imports whom
         self._kinds: dict[str, Callable[..., Any]] = {
             "module": self._module,
             "name": _name,
-            "text": self._digest,
+            "text": lambda path: self._file(path).digest,
             "importers": self._importers,
             "package": self._package,
             "port": self._port,
@@ -86,9 +136,7 @@ class Finder:
     def source(self, path: str, asker: str | None) -> Source | None:
         """The text of a module; None when it cannot be read or decoded, or is too large."""
         self._ask(("text", path), asker)
-        if path not in self._sources:
-            self._sources[path] = self._read(path)
-        return self._sources[path]
+        return self._file(path).source
 
     def importers(self, path: str) -> list[str]:
         """The files of the same package or folder that import a module, nearest first, as many as are to be read."""
@@ -107,7 +155,8 @@ class Finder:
 
     def forget(self) -> None:
         """Let go of the texts; they are read again when asked for."""
-        self._sources.clear()
+        for file in self._files.values():
+            file.forget_text()
 
     def _ask(self, question: Question, asker: str | None) -> Any:
         if asker is not None:
@@ -166,27 +215,10 @@ class Finder:
         candidates = [*([] if package else [folder]), top, *self.roots, *([source] if os.path.isdir(source) else [])]
         return next((found for each in candidates if (found := _module_file(each, name)) is not None), None)
 
-    def _digest(self, path: str) -> str | None:
-        if path not in self._digests:
-            try:
-                self._digests[path] = digest(self._bytes(path))
-            except OSError:
-                self._digests[path] = None
-        return self._digests[path]
-
-    def _bytes(self, path: str) -> bytes:
-        if path in self._unsaved:
-            return self._unsaved[path]
-        with open(path, "rb") as file:
-            return file.read()
-
-    def _read(self, path: str) -> Source | None:
-        try:
-            if path not in self._unsaved and os.stat(path).st_size > MAX_FILE:
-                return None
-            return Source.decode(path, self._bytes(path))
-        except (OSError, UnreadableText):
-            return None
+    def _file(self, path: str) -> File:
+        if path not in self._files:
+            self._files[path] = self.open_file(path, self._unsaved.get(path))
+        return self._files[path]
 
     def _importers(self, path: str) -> list[str]:
         root, top = _package_of(path)
@@ -220,7 +252,7 @@ class Finder:
         """A digest of what says who imports whom in a package: its files, and what modules there are beside it."""
         whole = blake2b(digest_size=16)
         for path in _python_files(root, root != top):
-            whole.update(f"{path}\n{self._digest(path)}\n".encode("utf-8", "surrogateescape"))
+            whole.update(f"{path}\n{self._file(path).digest}\n".encode("utf-8", "surrogateescape"))
         for folder in (top, os.path.join(top, "src"), *self.roots):
             whole.update(repr(_listing(folder)).encode("utf-8", "surrogateescape"))
         return whole.hexdigest()
@@ -231,11 +263,9 @@ class Finder:
         files = list(_python_files(root, root != top))
         stems = {_stem(path) for path in files} | {os.path.basename(os.path.dirname(path)) for path in files}
         for path in files:
-            source = self._sources.get(path) or self._read(path)
-            if source is None or not self.concerns(source.text):
-                continue
-            self._sources[path] = source
-            for name in _imports(source.text, package(self.name(path), path)):
+            file = self._file(path)
+            statements = file.imports if file.tells(self.concerns) else ()
+            for name in _imported(statements, package(self.name(path), path)):
                 if name.rpartition(".")[2] in stems:
                     target = self.module(os.path.dirname(path), name, None)
                     if target is not None and target != path:
@@ -248,21 +278,19 @@ def package(name: str, path: str) -> str:
     return name if os.path.basename(path) == "__init__.py" else name.rpartition(".")[0]
 
 
-def _imports(text: str, package: str) -> Iterator[str]:
-    """The names of the modules that the import statements in a text may mean."""
-    for match in _IMPORT.finditer(text):
-        base, listed, plain = match.groups()
-        if plain is not None:
+def _imported(statements: Iterable[tuple[str, str, str]], package: str) -> Iterator[str]:
+    """The names of the modules that import statements may mean."""
+    for name, listed, plain in statements:
+        if plain:
             yield from (part.split()[0] for part in plain.split(",") if part.split())
             continue
-        name = base or ""
         level = len(name) - len(name.lstrip("."))
         if level:
             parts = package.split(".") if package else []
             stem = parts[: len(parts) - (level - 1)]
             name = ".".join([*stem, name[level:]] if name[level:] else stem) or name
         yield name
-        yield from (f"{name}.{part.split()[0]}" for part in (listed or "").split(",") if part.split())
+        yield from (f"{name}.{part.split()[0]}" for part in listed.split(",") if part.split())
 
 
 def _module_file(folder: str, name: str) -> str | None:

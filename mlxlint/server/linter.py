@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mlxlint.checker import Checker, Outcome, Task, uncollected
+from mlxlint.server.disk import Disk
 from mlxlint.server.syntaxes import Syntaxes
 
 if TYPE_CHECKING:
@@ -112,12 +113,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-_syntaxes = Syntaxes()
+_syntaxes, _disk = Syntaxes(), Disk()
 
 
 def check_texts(tasks: list[Task], unsaved: Mapping[str, bytes]) -> list[Outcome]:
-    """Check texts by what is on disk now: of what was checked before, only the syntax is remembered."""
-    checker = Checker(unsaved, _syntaxes.read)
+    """Check texts by what is on disk now: of what was checked before, only files and their syntax are remembered."""
+    checker = Checker(unsaved, _syntaxes.read, _disk.file)
     with uncollected():
         return [checker.check(task) for task in tasks]
 
