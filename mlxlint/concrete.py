@@ -64,7 +64,7 @@ class Concrete:
         text = part.module.code_for_node(twin).strip()
         if "\n" not in text:
             return text
-        return _indented(part.module, twin, [part.twins[block] for block in self._blocks(node)]).strip()
+        return _indented(part.module, twin, [self.node(block) for block in self._blocks(node)]).strip()
 
     def around(self, node: cst.CSTNode) -> cst.Module:
         """The module in which LibCST read a node of the tree."""
@@ -90,11 +90,12 @@ class Concrete:
             node, above = above, self.parents.get(above)
         return None if above is None else node
 
-    def _blocks(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+    def _blocks(self, node: cst.CSTNode) -> list[cst.IndentedBlock]:
         """The indented blocks around a node, outermost first."""
-        found, above = [], self.parents.get(node)
+        found: list[cst.IndentedBlock] = []
+        above = self.parents.get(node)
         while above is not None:
-            if type(above) is cst.IndentedBlock:
+            if isinstance(above, cst.IndentedBlock):
                 found.append(above)
             above = self.parents.get(above)
         return found[::-1]
@@ -107,7 +108,7 @@ class Concrete:
         if top is syntax.tree:
             module = parse(syntax.text)
             return Part(module, _twins(top, module), 0)
-        start, end = syntax.spans[syntax.tree.body.index(top)]  # type: ignore[arg-type]
+        start, end = syntax.spans[syntax.tree.body.index(top)]
         module = parse(syntax.text[start:end])
         if start:  # what stands above it belongs to it, and to the module only above the first
             leading = (*module.header, *module.body[0].leading_lines)
@@ -140,11 +141,10 @@ def _twins(node: cst.CSTNode, twin: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNod
     return found
 
 
-def _indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.CSTNode]) -> str:
+def _indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.IndentedBlock]) -> str:
     """The code of a node in some blocks, outermost first: further lines of an expression begin as they do there."""
     state = CodegenState(default_indent=module.default_indent, default_newline=module.default_newline)
     for block in blocks:
-        assert isinstance(block, cst.IndentedBlock)
         state.increase_indent(module.default_indent if block.indent is None else block.indent)
     node._codegen(state)
     return "".join(state.tokens)

@@ -20,11 +20,11 @@ def _open(kind: type | None = None, /, **options: Any) -> Any:
     if kind.__module__.startswith("libcst._nodes."):
         options |= {"eq": False, "repr": False, "frozen": False}
     if kind.__name__ == "CSTNode":  # from which the others take it
-        kind.__hash__ = object.__hash__  # type: ignore[method-assign]
-    return _dataclass(kind, **options)  # type: ignore[call-overload]
+        kind.__hash__ = object.__hash__  # type: ignore[assignment]
+    return _dataclass(kind, **options)
 
 
-dataclasses.dataclass = _open  # type: ignore[assignment]
+dataclasses.dataclass = _open
 try:
     import libcst as cst
     from libcst._nodes.base import CSTNode

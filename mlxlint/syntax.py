@@ -98,7 +98,7 @@ class _Text:
 
 
 def _made(kind: type, **fields: Any) -> Any:
-    node = _new(kind)
+    node: Any = _new(kind)
     for name, value in fields.items():
         setattr(node, name, value)
     return node
@@ -138,8 +138,7 @@ def _name(node: ast.Name, text: _Text) -> Any:
 def _attribute(node: ast.Attribute, text: _Text) -> Any:
     made: Any = _new(cst.Attribute)
     made.value = _EXPRESSIONS[type(node.value)](node.value, text)
-    made.attr = attr = _new(cst.Name)
-    attr.value = node.attr
+    made.attr = _named(node.attr)
     return made
 
 
@@ -232,7 +231,8 @@ def _place(node: Any) -> tuple[int, int]:
 
 def _element_of_subscript(node: Any, text: _Text) -> Any:
     made: Any = _new(cst.SubscriptElement)
-    made.slice = inner = _new(cst.Slice if type(node) is ast.Slice else cst.Index)
+    inner: Any = _new(cst.Slice if type(node) is ast.Slice else cst.Index)
+    made.slice = inner
     if type(node) is ast.Slice:
         inner.lower = _maybe(node.lower, text)
         inner.upper = _maybe(node.upper, text)

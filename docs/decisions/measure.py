@@ -21,13 +21,14 @@ from unittest import mock
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider
 
+from mlxlint.concrete import Concrete
 from mlxlint.context import Context
 from mlxlint.engine import Analysis
 from mlxlint.model import finder
-from mlxlint.model.tree import parents
 from mlxlint.positions import offsets
 from mlxlint.registry import rules
 from mlxlint.source import Source
+from mlxlint.syntax import read
 
 ROUNDS = 3
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -72,16 +73,18 @@ def compare(ways: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> None
         print(f"{name:32} {statistics.median(measured):6.2f} s")
 
 
-def parse(package: str) -> None:
-    """Parsing with LibCST as it is and as mlxlint uses it, in processes of their own."""
+def syntax(package: str) -> None:
+    """A tree of each file by LibCST and by mlxlint, and what importing them takes, in processes of their own."""
     paths = [str(path) for path in files(package)]
-    run = (
-        "import gc, sys, time; gc.disable(); start = time.process_time(); [parse(open(p).read()) for p in sys.argv[1:]]"
-    )
-    for name in ("libcst import parse_module", "mlxlint.parse import parse"):
-        code = f"from {name} as parse; {run}; print(time.process_time() - start)"
-        seconds = [float(subprocess.check_output([sys.executable, "-c", code, *paths])) for _ in range(ROUNDS)]
-        print(f"from {name:32} {statistics.median(seconds):6.2f} s")
+    run = "for p in sys.argv[1:]: read(open(p).read())"
+    for name in ("libcst import parse_module", "mlxlint.syntax import read"):
+        code = (
+            f"import gc, sys, time; gc.disable(); from {name} as read; begun = time.process_time()\n{run}\n"
+            "print(begun, time.process_time() - begun)"
+        )
+        outputs = [subprocess.check_output([sys.executable, "-c", code, *paths]) for _ in range(ROUNDS)]
+        imported, made = (statistics.median(seconds) for seconds in zip(*(map(float, o.split()) for o in outputs)))
+        print(f"from {name:32} {imported:6.2f} s imported {made:6.2f} s")
 
 
 def positions(package: str) -> None:
@@ -93,17 +96,17 @@ def positions(package: str) -> None:
         each(lambda text: MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True).resolve(provider), sources)
 
     def place(text: str) -> None:
-        module = cst.parse_module(text)
-        if module.body:
-            middle = module.body[len(module.body) // 2]
-            offsets(module, [middle], Source("", text), parents(module))
+        syntax = read(text)
+        if syntax.tree.body:
+            middle = syntax.tree.body[len(syntax.tree.body) // 2]
+            offsets(Concrete(syntax), [middle], text)
 
     compare(
         {
             "parse_module": lambda: each(cst.parse_module, sources),
-            "... and one finding's place": lambda: each(place, sources),
-            "... and PositionProvider": lambda: provide(PositionProvider),
-            "... and QualifiedNameProvider": lambda: provide(QualifiedNameProvider),
+            "syntax and one finding's place": lambda: each(place, sources),
+            "parse_module and PositionProvider": lambda: provide(PositionProvider),
+            "parse_module and QualifiedNames": lambda: provide(QualifiedNameProvider),
         }
     )
 
@@ -169,7 +172,7 @@ def alternatives(_package: str) -> None:
     print(f"{len(kept)} findings in the fixtures, lost: {sorted(lost) or 'none'}")
 
 
-MEASUREMENTS = {run.__name__: run for run in (parse, positions, calls, near, importers, alternatives)}
+MEASUREMENTS = {run.__name__: run for run in (syntax, positions, calls, near, importers, alternatives)}
 
 
 if __name__ == "__main__":

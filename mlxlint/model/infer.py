@@ -122,9 +122,9 @@ class Interpreter(Statements, Assignment, Narrowing, Annotations, Expressions, A
         shown = self.calls_of(code)
         shown.running += 1
         try:
-            if type(code.node) is cst.Lambda:
+            if not isinstance(body, cst.BaseSuite):
                 return self.within(frame, lambda: self.eval(body))
-            ended = self.within(frame, lambda: self.block(body.body if isinstance(body, cst.IndentedBlock) else [body]))
+            ended = self.within(frame, lambda: self.suite(body))
         finally:
             shown.running -= 1
         if frame.yields:

@@ -29,12 +29,10 @@ class Statements(Machine):
         frame = self.frame
         values = frame.values
         for statement in statements:
-            if type(statement) is cst.SimpleStatementLine:
+            if type(statement) is cst.SimpleStatementLine or type(statement) is cst.SimpleStatementSuite:
                 for small in statement.body:
                     values[small] = UNKNOWN
                     ended = self._statements[type(small)](small) or ended
-            elif type(statement) is cst.SimpleStatementSuite:
-                ended = self.block([cst.SimpleStatementLine(body=statement.body)]) or ended
             else:
                 values[statement] = UNKNOWN
                 handler = self._statements.get(type(statement))
@@ -45,16 +43,7 @@ class Statements(Machine):
         return ended
 
     def suite(self, body: cst.BaseSuite) -> bool:
-        if isinstance(body, cst.IndentedBlock):
-            return self.block(body.body)
-        if isinstance(body, cst.SimpleStatementSuite):
-            values = self.frame.values
-            ended = False
-            for small in body.body:
-                values[small] = UNKNOWN
-                ended = self._statements[type(small)](small) or ended
-            return ended
-        return False
+        return self.block(body.body if isinstance(body, cst.IndentedBlock) else [body])
 
     def run_Expr(self, node: cst.Expr) -> bool:
         self.eval(node.value)
