@@ -10,9 +10,9 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import libcst as cst
 
@@ -20,6 +20,7 @@ from mlxlint import nodes
 from mlxlint.parse import parse
 from mlxlint.source import split_lines
 
+T = TypeVar("T")
 Make = Callable[[Any, "_Text"], Any]
 _STRING = re.compile(  # one, of those that Python may write one after the other
     r"[a-zA-Z]{0,2}(?:"
@@ -43,6 +44,15 @@ class Syntax:
     text: str
     tree: cst.Module
     spans: Sequence[tuple[int, int]] | None = None
+    _told: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def told(self, tell: Callable[[Any], T], node: cst.CSTNode) -> T:
+        """``tell(node)``, which rests on the syntax alone: once for all that is made of this text."""
+        key = (tell, node)
+        if key not in self._told:
+            self._told[key] = tell(node)
+        found: T = self._told[key]
+        return found
 
 
 def read(text: str, known: Syntax | None = None) -> Syntax:

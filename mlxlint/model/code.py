@@ -44,7 +44,6 @@ class ModuleCode:
         self.functions: dict[cst.CSTNode, FunctionCode] = {}
         self.classes: dict[cst.ClassDef, ClassCode] = {}
         self.found: dict[str, Path | None] = {}  # modules of the project, as seen from here
-        self.exposed: dict[cst.CSTNode, frozenset[str] | None] = {}  # names by loop
         self.rests_on: set[ModuleCode] = set()  # the lasting ones that it was executed with
         self.uses = 0  # how often it was asked for
         self.executed = False
@@ -162,12 +161,12 @@ class FunctionCode:
         self.decorators: list[Value] = []
         self.shown: SeenCalls | None = None
 
-    @property
+    @cached_property
     def parameters(self) -> list[cst.Param]:
         params = self.node.params
         return [*params.posonly_params, *params.params, *params.kwonly_params]
 
-    @property
+    @cached_property
     def positional(self) -> list[cst.Param]:
         params = self.node.params
         return [*params.posonly_params, *params.params]
@@ -186,7 +185,7 @@ class FunctionCode:
     @cached_property
     def mentioned(self) -> frozenset[str]:
         """All names in its body, those of attributes too."""
-        return frozenset(node.value for node in walk(self.node.body) if type(node) is cst.Name)
+        return self.module.syntax.told(_names, self.node.body)
 
     @property
     def called_by(self) -> str:
@@ -196,8 +195,7 @@ class FunctionCode:
     @cached_property
     def rebound(self) -> frozenset[str]:
         """The names that its body binds anew somewhere."""
-        bound = [node.target for node in walk(self.node.body) if type(node) in _BINDING]  # type: ignore[attr-defined]
-        return frozenset(node.value for target in bound for node in walk(target) if type(node) is cst.Name)
+        return self.module.syntax.told(_rebound, self.node.body)
 
     @cached_property
     def is_generator(self) -> bool:
@@ -288,6 +286,15 @@ class ClassCode:
             if isinstance(value, Function):
                 return value.code
         return None
+
+
+def _names(body: cst.CSTNode) -> frozenset[str]:
+    return frozenset(node.value for node in walk(body) if type(node) is cst.Name)
+
+
+def _rebound(body: cst.CSTNode) -> frozenset[str]:
+    bound = [node.target for node in walk(body) if type(node) in _BINDING]  # type: ignore[attr-defined]
+    return frozenset(node.value for target in bound for node in walk(target) if type(node) is cst.Name)
 
 
 def take_apart(functions: Iterable[FunctionCode], classes: Iterable[ClassCode]) -> None:

@@ -7,6 +7,7 @@ a module is remembered with it: whether a result still holds is known by asking 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -110,6 +111,7 @@ class Finder:
         self._asked: dict[str, set[Question]] = {}  # by the module on whose behalf
         self.open_file: Callable[[str, bytes | None], File] = File  # by its path and what it will be, if unsaved
         self._files: dict[str, File] = {}
+        self._top = functools.cache(_top)
         self._imported: dict[str, dict[str, set[str]]] = {}  # by package: who imports whom
         self._kinds: dict[str, Callable[..., Any]] = {
             "module": self._module,
@@ -205,7 +207,7 @@ class Finder:
             for _ in range(level - 1):
                 folder = os.path.dirname(folder)
             return _module_file(folder, name[level:])
-        top = _top(folder)
+        top = self._top(folder)
         package = os.path.relpath(folder, top).split(os.sep)[0] if folder != top else None
         if package == name.partition(".")[0]:
             return _module_file(top, name)

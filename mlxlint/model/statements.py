@@ -198,7 +198,7 @@ class Statements(Machine):
     def _loop(self, loop: cst.For | cst.While, enter: Callable[[], None], leave: Callable[[], None]) -> bool:
         """Run a loop's body until what it reads of the pass before is stable, at most a few times."""
         frame = self.frame
-        read = self._exposed(loop)
+        read = frame.module.syntax.told(exposed, loop)
         passes = LOOP_PASSES if len(frame.breaks) < 2 else 1
         exits: list[Env] = []
         for _ in range(passes):
@@ -218,12 +218,6 @@ class Statements(Machine):
             self.suite(loop.orelse.body)
         self._merge([frame.env, *exits], frame.env)
         return False
-
-    def _exposed(self, loop: cst.For | cst.While) -> frozenset[str] | None:
-        known = self.frame.module.exposed
-        if loop not in known:
-            known[loop] = exposed(loop)
-        return known[loop]
 
     def run_For(self, node: cst.For) -> bool:
         element = iterated(self.eval(node.iter), node.iter)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
@@ -22,6 +22,7 @@ class Value:
     """Base of all abstract values. ``confidence`` is CERTAIN, LIKELY or POSSIBLE."""
 
     __slots__ = ("confidence", "node")
+    _fields: ClassVar[tuple[str, ...]] = __slots__
     confidence: int
     node: cst.CSTNode | None
 
@@ -33,12 +34,14 @@ class Value:
         """What makes two values the same, confidence and place apart."""
         return (type(self),)
 
+    def __init_subclass__(cls) -> None:
+        cls._fields = (*cls._fields, *vars(cls)["__slots__"])
+
     def with_(self, **changes: Any) -> Any:
         """A copy with some attributes changed."""
         copy = object.__new__(type(self))
-        for cls in type(self).__mro__:
-            for slot in getattr(cls, "__slots__", ()):
-                setattr(copy, slot, getattr(self, slot))
+        for name in self._fields:
+            setattr(copy, name, getattr(self, name))
         for name, value in changes.items():
             setattr(copy, name, value)
         return copy

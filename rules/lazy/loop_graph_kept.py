@@ -77,15 +77,7 @@ class LoopGraphKept(Rule):
         if not body.calls_model:
             return
         carried = list(body.carried())
-        if (
-            not carried
-            or is_short(loop, context)
-            or _is_of_fixed_length(loop)
-            or is_forward(loop, context)
-            or body.yields
-            or body.updates
-            or body.evaluates()
-        ):
+        if not carried or is_short(loop, context) or _is_of_fixed_length(loop) or body.yields:
             return
         names = loop_names(loop)
         kept = [
@@ -96,7 +88,7 @@ class LoopGraphKept(Rule):
             and as_array(context.value(source)) is not None
             and body.depends_on_module(source, names)
         ]
-        if kept:
+        if kept and not (is_forward(loop, context) or body.updates or body.evaluates()):
             statement, path, source = kept[0]
             fix = _fix(loop, [each for each, _, _ in kept], [each for _, each, _ in kept], context)
             context.report(self, loop, because=[source, ("it is carried along here", statement)], path=path, fix=fix)

@@ -147,8 +147,9 @@ def _leaves_loss(call: cst.Call, context: Context) -> bool:
         return False
     step = context.shared(Body, code.node.body)
     returned = [node.value for node in step.of(cst.Return)]
-    losses = _losses(step) - step.evaluated if step.updates else set()
-    return len(returned) == 1 and isinstance(returned[0], cst.Name) and returned[0].value in losses
+    if len(returned) != 1 or not isinstance(returned[0], cst.Name):
+        return False
+    return returned[0].value in _losses(step) - step.evaluated and bool(step.updates)
 
 
 def _evaluated(statement: cst.CSTNode, source: cst.BaseExpression, context: Context) -> NodeFix | None:

@@ -64,6 +64,7 @@ MODEL_LIKE = re.compile(
     r"layer|block|module|transformer|loss|loss_fn|criterion|forward|logits|features|encode|decode)s?$",
     re.IGNORECASE,
 )
+_UPDATING = re.compile(r"update\b"), re.compile("apply_gradients")  # one each: the search for a word is fast
 FILLING = frozenset({"append", "extend", "insert", "add"})
 SMALL = 4  # passes of a loop: what these leave unevaluated is no matter
 
@@ -245,17 +246,24 @@ class Body:
     @cached_property
     def may_differentiate(self) -> bool:
         """Whether a call computes gradients, or is of a function in a module that speaks of them."""
-        return self._may(is_gradient_call, "grad")
+        return self._calls_directly(is_gradient_call) or any("grad" in text for text in self._texts)
 
     @cached_property
     def may_update(self) -> bool:
-        """Whether a call applies gradients, or is of a function in a module that speaks of it."""
-        return self._may(is_update, "update", "apply_gradients")
+        """Whether a call applies gradients, or may do so: its module speaks of it, and one here of optimizers."""
+        return self._calls_directly(is_update) or (
+            any(word.search(text) for text in self._texts for word in _UPDATING)
+            and any("optim" in text for text in (self.context.module.text, *self._texts))
+        )
 
-    def _may(self, does: Callable[[Value], bool], *words: str) -> bool:
-        called = [self.context.called(call) for call in self.of(cst.Call)]
-        texts = {code.module.text for code in map(self.context.function, called) if code is not None}
-        return any(map(does, called)) or any(word in text for text in texts for word in words)
+    def _calls_directly(self, does: Callable[[Value], bool]) -> bool:
+        return any(does(self.context.called(call)) for call in self.of(cst.Call))
+
+    @cached_property
+    def _texts(self) -> set[str]:
+        """The modules of the project's functions that the body calls."""
+        codes = (self.context.function(self.context.called(call)) for call in self.of(cst.Call))
+        return {code.module.text for code in codes if code is not None}
 
     @cached_property
     def yields(self) -> bool:
