@@ -1,4 +1,4 @@
-"""The text of a tree's nodes: LibCST reads it, statement by statement of the module's body, when it is asked for.
+"""The text of a tree's nodes: LibCST reads it, statement by statement of the module and its classes, when asked for.
 
 What is linted is mostly asked for nothing of the kind: only findings and fixes speak of text.
 """
@@ -15,22 +15,25 @@ from libcst._nodes.internal import CodegenState
 
 from mlxlint.model.tree import children, parents
 from mlxlint.parse import parse
-from mlxlint.syntax import Syntax
+from mlxlint.syntax import Syntax, spans_in_class
 
 N = TypeVar("N", bound=cst.CSTNode)
 _EMPTY = cst.Module([])
+_CLASS = "class _:\n"
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A statement of the module's body as LibCST reads it, or the whole of a module.
+    """A statement of the module's body or of a class there as LibCST reads it, or the whole of a module.
 
-    ``twins`` are its nodes by those of the syntax tree; ``start`` is where its text begins in the module's.
+    ``twins`` are its nodes by those of the syntax tree; ``start`` is where its text begins in the module's, after
+    ``head`` characters of the code that are not of the text.
     """
 
     module: cst.Module
     twins: Mapping[cst.CSTNode, cst.CSTNode]
     start: int
+    head: int = 0
 
 
 class Concrete:
@@ -42,6 +45,7 @@ class Concrete:
     def __init__(self, syntax: Syntax) -> None:
         self._syntax = syntax
         self._parts: dict[cst.CSTNode, Part] = {}
+        self._in_classes: dict[cst.CSTNode, list[tuple[int, int]]] = {}
 
     @cached_property
     def parents(self) -> dict[cst.CSTNode, cst.CSTNode]:
@@ -64,7 +68,7 @@ class Concrete:
         text = part.module.code_for_node(twin).strip()
         if "\n" not in text:
             return text
-        return _indented(part.module, twin, [self.node(block) for block in self._blocks(node)]).strip()
+        return _indented(part.module, twin, _blocks(part, twin)).strip()
 
     def around(self, node: cst.CSTNode) -> cst.Module:
         """The module in which LibCST read a node of the tree."""
@@ -82,38 +86,49 @@ class Concrete:
         return self._parts[top]
 
     def _top(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """What is read for a node."""
         tree = self._syntax.tree
-        if node is tree:
+        line = [node]
+        while (above := self.parents.get(line[-1])) is not None:
+            line.append(above)
+        if line.pop() is not tree:
+            return tree if node is tree else None
+        if self._syntax.spans is None:
             return tree
-        above = self.parents.get(node)
-        while above is not None and above is not tree:
-            node, above = above, self.parents.get(above)
-        return None if above is None else node
-
-    def _blocks(self, node: cst.CSTNode) -> list[cst.IndentedBlock]:
-        """The indented blocks around a node, outermost first."""
-        found: list[cst.IndentedBlock] = []
-        above = self.parents.get(node)
-        while above is not None:
-            if isinstance(above, cst.IndentedBlock):
-                found.append(above)
-            above = self.parents.get(above)
-        return found[::-1]
+        *inside, top = line
+        is_in_class = len(inside) > 1 and isinstance(top, cst.ClassDef) and isinstance(inside[-1], cst.IndentedBlock)
+        return inside[-2] if is_in_class and top not in self._parts else top
 
     def _read(self, top: cst.CSTNode) -> Part:
-        syntax = self._syntax
-        if syntax.spans is None:
-            whole = {node: node for node in (syntax.tree, *self.parents)}
-            return Part(syntax.tree, whole, 0)
-        if top is syntax.tree:
-            module = parse(syntax.text)
+        tree, text, spans = self._syntax.tree, self._syntax.text, self._syntax.spans
+        if spans is None:
+            return Part(tree, {node: node for node in (tree, *self.parents)}, 0)
+        if top is tree:
+            module = parse(text)
             return Part(module, _twins(top, module), 0)
-        start, end = syntax.spans[syntax.tree.body.index(top)]
-        module = parse(syntax.text[start:end])
-        if start:  # what stands above it belongs to it, and to the module only above the first
-            leading = (*module.header, *module.body[0].leading_lines)
-            module = module.with_changes(header=(), body=[module.body[0].with_changes(leading_lines=leading)])
-        return Part(module, _twins(top, module.body[0]), start)
+        block: Any = self.parents[top]
+        if block is tree:
+            return _statement(top, text, *spans[tree.body.index(top)])
+        owner = self.parents[block]
+        begin, end = spans[tree.body.index(owner)]
+        if owner not in self._in_classes:
+            self._in_classes[owner] = spans_in_class(text[begin:end])
+        start, end = self._in_classes[owner][block.body.index(top)]
+        return _statement_of_class(top, text, begin + start, begin + end)
+
+
+def _statement(node: cst.CSTNode, text: str, start: int, end: int) -> Part:
+    module = parse(text[start:end])
+    if start:  # what stands above it belongs to it, and to the module only above the first
+        leading = (*module.header, *module.body[0].leading_lines)
+        module = module.with_changes(header=(), body=[module.body[0].with_changes(leading_lines=leading)])
+    return Part(module, _twins(node, module.body[0]), start)
+
+
+def _statement_of_class(node: cst.CSTNode, text: str, start: int, end: int) -> Part:
+    module = parse(_CLASS + text[start:end])
+    around: Any = module.body[0]
+    return Part(module, _twins(node, around.body.body[0]), start, len(_CLASS))
 
 
 def normalized(node: cst.CSTNode) -> str:
@@ -139,6 +154,17 @@ def _twins(node: cst.CSTNode, twin: cst.CSTNode) -> dict[cst.CSTNode, cst.CSTNod
         found[node] = twin
         stack += zip(children(node), children(twin), strict=True)
     return found
+
+
+def _blocks(part: Part, twin: cst.CSTNode) -> list[cst.IndentedBlock]:
+    """The indented blocks around a node of a part, outermost first."""
+    above = parents(part.module)
+    found: list[cst.IndentedBlock] = []
+    while (node := above.get(twin)) is not None:
+        if isinstance(node, cst.IndentedBlock):
+            found.append(node)
+        twin = node
+    return found[::-1]
 
 
 def _indented(module: cst.Module, node: cst.CSTNode, blocks: Iterable[cst.IndentedBlock]) -> str:

@@ -71,7 +71,7 @@ class _Span:
 def offsets(concrete: Concrete, nodes: Iterable[cst.CSTNode], text: str) -> Offsets:
     """Character offsets (start, end) of nodes of a module in the text it was parsed from.
 
-    Only the top-level statements that hold a wanted node are written out.
+    Only the statements, of the module and its classes, that hold a wanted node are written out.
     """
     wanted: dict[Part, list[cst.CSTNode]] = {}
     for node in nodes:
@@ -82,10 +82,10 @@ def offsets(concrete: Concrete, nodes: Iterable[cst.CSTNode], text: str) -> Offs
     for part, inside in wanted.items():
         recorder = _Recorder(part.module)
         part.module._codegen(recorder)
-        place = _places("".join(recorder.tokens), text, part.start)
+        place = _places("".join(recorder.tokens)[part.head :], text, part.start)
         for node in inside:
             if (span := recorder.found.get(part.twins[node])) is not None:
-                found[node] = place(span[0]), place(span[1])
+                found[node] = place(span[0] - part.head), place(span[1] - part.head)
     return found
 
 

@@ -23,11 +23,22 @@ from mlxlint.source import split_lines
 T = TypeVar("T")
 Make = Callable[[Any, "_Text"], Any]
 _STRING = re.compile(  # one, of those that Python may write one after the other
-    r"[a-zA-Z]{0,2}(?:"
+    r"[bBrRuU]{0,2}(?:"
     r"'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''|\"\"\"[^\"\\]*(?:(?:\\.|\"(?!\"\"))[^\"\\]*)*\"\"\""
     r"|'(?!'')[^'\\]*(?:\\.[^'\\]*)*'|\"(?!\"\")[^\"\\]*(?:\\.[^\"\\]*)*\")",
     re.DOTALL,
 )
+_PLAIN = r"[^{}\[\]'\"\\\n!:=#]*"
+_EXPRESSION = rf"{_PLAIN}(?:\[[^{{}}\[\]'\"\\\n!=#]*\]{_PLAIN})*"  # in a formatted string, and with no string in it
+_FORMAT = r"[^{}()\[\]'\"\\\n]*"
+_FIELD = rf"\{{{_EXPRESSION}(?:![rsa])?(?::{_FORMAT})?\}}"
+_FORMATTED = re.compile(  # a string on one line, with such fields alone
+    "([fF][rR]?|[rR][fF])(?:"
+    + "|".join(rf"{q}([^{q}{{}}\\\n]*(?:(?:\\[^N]|{_FIELD})[^{q}{{}}\\\n]*)*){q}(?!{q})" for q in "'\"")
+    + ")"
+)
+_PART = re.compile(rf"\{{({_EXPRESSION})(?:!([rsa]))?(?::({_FORMAT}))?\}}|([^{{]+)")
+_BETWEEN = re.compile(r"(?:[ \t\f\r\n\\]|#[^\r\n]*)*")  # strings that are one
 _NAMED = {True: "True", False: "False", None: "None"}
 _new = object.__new__
 assert nodes  # whose classes can be filled
@@ -167,16 +178,44 @@ def _constant(node: ast.Constant, text: _Text) -> Any:
 
 
 def _string(code: str) -> Any:
-    if _STRING.fullmatch(code) is None:
-        return cst.parse_expression(f"({code})")
-    made: Any = _new(cst.SimpleString)
-    made.value = code
+    """Of one or several, one after the other; by LibCST where they are not plain."""
+    pieces, at = [], 0
+    while at < len(code):
+        if (found := _FORMATTED.match(code, at)) is not None:
+            pieces.append(_formatted(found))
+        elif (found := _STRING.match(code, at)) is not None:
+            pieces.append(_made(cst.SimpleString, value=found[0]))
+        else:
+            return cst.parse_expression(f"({code})")
+        at = _BETWEEN.match(code, found.end()).end()  # type: ignore[union-attr]
+    made = pieces.pop()
+    while pieces:
+        made = _made(cst.ConcatenatedString, left=pieces.pop(), right=made)
     return made
 
 
+def _formatted(found: re.Match[str]) -> Any:
+    inner = found[3] if found[2] is None else found[2]
+    quote = found[0][-1]
+    parts = [_formatted_part(part) for part in _PART.finditer(inner)]
+    return _made(cst.FormattedString, start=found[1] + quote, parts=parts, end=quote)
+
+
+def _formatted_part(found: re.Match[str]) -> Any:
+    code, conversion, form, plain = found.groups()
+    if code is None:
+        return _made(cst.FormattedStringText, value=plain)
+    code = f"({code})"
+    return _made(
+        cst.FormattedStringExpression,
+        expression=_expression(ast.parse(code, mode="eval").body, _Text(code)),
+        conversion=conversion,
+        format_spec=None if form is None else [_made(cst.FormattedStringText, value=form)] if form else [],
+    )
+
+
 def _literally(node: ast.expr, text: _Text) -> Any:
-    """By LibCST, which takes strings apart as the text has them."""
-    return cst.parse_expression(f"({text.of(node)})")
+    return _string(text.of(node))
 
 
 def _call(node: ast.Call, text: _Text) -> Any:
@@ -522,15 +561,32 @@ def _line(nodes: Sequence[ast.stmt], text: _Text) -> Any:
 
 def _syntax(node: ast.Module, text: str, known: Syntax | None) -> Syntax:
     source, lines = _Text(text), _lines(node.body)
-    starts = [0, *accumulate(map(len, source.lines))]
-    ends = [0, *(starts[nodes[-1].end_lineno or 0] for nodes in lines)]
+    spans = _spans(lines, 0, source)
     made: Any = _new(cst.Module)
     made.body = []
     reusable = _by_text(known)
-    for line, (start, end) in zip(lines, pairwise(ends), strict=True):
+    for line, (start, end) in zip(lines, spans, strict=True):
         same = reusable.get(text[start:end])
         made.body.append(same.pop() if same else _line(line, source))
-    return Syntax(text, made, list(pairwise(ends)))
+    return Syntax(text, made, spans)
+
+
+def _spans(lines: Iterable[list[ast.stmt]], row: int, text: _Text) -> list[tuple[int, int]]:
+    """Where each line of a block begins, with what stands above it from a row on, and where it ends."""
+    starts = [0, *accumulate(map(len, text.lines))]
+    return list(pairwise([starts[row], *(starts[nodes[-1].end_lineno or 0] for nodes in lines)]))
+
+
+def spans_in_class(text: str) -> list[tuple[int, int]]:
+    """The spans of the statements in the body of the one class that a text holds, as :class:`Syntax` has them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        body = ast.parse(text).body[0].body  # type: ignore[attr-defined]
+    source = _Text(text)
+    row = min(node.lineno for node in (body[0], *getattr(body[0], "decorator_list", ()))) - 1
+    while source.lines[row - 1].lstrip().startswith("#"):
+        row -= 1
+    return _spans(_lines(body), row, source)
 
 
 def _by_text(known: Syntax | None) -> dict[str, list[Any]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import hypothesmith
 import libcst as cst
@@ -47,6 +49,26 @@ class K:
     '''doc'''
     @property
     def f(self): "x" 'y'; return 1
+class L:  # two
+    # above
+    # it
+    @dec(1,
+         2)
+    def f(self):
+        x = (1,
+  2)
+        return x
+    # between
+
+    a = 1; b = [
+      2]
+    class M(N):
+        def g(self): return '''
+'''
+class O(P,
+  # not above its first statement
+): 
+    pass
 try: pass
 except: pass
 try:
@@ -70,6 +92,11 @@ print(f'''
  + y}
 ''')
 '''a''' '''b'''; ''; ""; '' ''; 'a\\'b'; '''a\\''''
+f"{x!r:>8} {y.z[0]}{{}}" 'a' f'{x:}{f(a, b)}'; f"{x[1:2]}{(lambda: 3)()}"; f'\\'{x}\\n' f"it's {(a, b)}"; f"{x,}{*a,}"
+("a"  # why
+ f'b{x:%Y-%m}' \\
+ Rf"\\d{x}" fr'{{x}}')
+f"\\N{DIGIT ONE}{x}"; f"{(x:=3)}{x == 3}{x=}"; f"" ''; f"{a['b']}" if 1 else f"{ x }"
 1_000; 0xFF; 1e5; 2j; -1; not x; ~x; +x; a < b <= c != d is not e not in f
 from . import a; from .. import b as c; from .x.y import (z, w as v); from ..q import *; import a.b.c as d, e.f
 global g1, g2
@@ -134,10 +161,17 @@ def check(text: str) -> None:
     syntax, whole = read(text), parse(text)
     assert syntax.spans is not None
     assert difference(syntax.tree, whole) is None
+    check_text(syntax.tree.body, whole.body, Concrete(syntax), whole)
     concrete = Concrete(syntax)
     for statement, own in zip(syntax.tree.body, whole.body):
-        assert difference(concrete.node(statement), own) is None
-        assert concrete.text(statement).split() == whole.code_for_node(own).split()
+        if isinstance(statement, cst.ClassDef) and isinstance(own, cst.ClassDef):
+            check_text(statement.body.body, own.body.body, concrete, whole)
+
+
+def check_text(made: Iterable[Any], read: Iterable[Any], concrete: Concrete, whole: cst.Module) -> None:
+    for node, own in zip(made, read, strict=True):
+        assert difference(concrete.node(node), own) is None
+        assert concrete.text(node).split() == whole.code_for_node(own).split()
 
 
 @pytest.mark.parametrize("text", statements(SNIPPETS))

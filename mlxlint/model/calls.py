@@ -129,15 +129,15 @@ class Calls(Machine):
             bound[code.node.params.star_arg.name.value] = Sequence(
                 "tuple", None if args.starred else rest, join_all(rest) if rest else UNKNOWN
             )
-        known = {p.name.value for p in code.parameters}
-        bound.update({n: v for n, v in args.keywords.items() if n in known})
+        for name, value in args.keywords.items():
+            if name in code.named:
+                bound[name] = value
         if code.owner is not None and not code.is_static and positional and isinstance(args.get(0), (Instance, Class)):
             bound.pop(positional[0].name.value, None)
         if not args.starred:
-            for param in code.parameters:
-                name = param.name.value
-                if name not in bound and param.default is not None:
-                    bound[name] = self.default(code, name, param.default)
+            for name, default in code.optional:
+                if name not in bound:
+                    bound[name] = self.default(code, name, default)
         return bound
 
     def _construct(self, code: ClassCode, args: Arguments, node: cst.CSTNode | None) -> Value:

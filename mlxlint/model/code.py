@@ -171,6 +171,16 @@ class FunctionCode:
         params = self.node.params
         return [*params.posonly_params, *params.params]
 
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The names of the parameters that a keyword can give."""
+        return frozenset(param.name.value for param in self.parameters)
+
+    @cached_property
+    def optional(self) -> list[tuple[str, cst.BaseExpression]]:
+        """The parameters with a default, and that."""
+        return [(param.name.value, param.default) for param in self.parameters if param.default is not None]
+
     def decorated_with(self, *names: str) -> bool:
         return any(isinstance(d, Name) and d.name in names for d in self.decorators)
 

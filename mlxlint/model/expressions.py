@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import warnings
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import libcst as cst
 
@@ -83,10 +84,7 @@ class Expressions(Uses):
         return UNKNOWN if value is NEVER else value
 
     def on_Integer(self, node: cst.Integer) -> Value:
-        try:
-            return Const(int(node.value.replace("_", ""), 0) if node.value != "0" else 0)
-        except ValueError:
-            return Scalar("int")
+        return _integer(node.value)
 
     def on_Float(self, node: cst.Float) -> Value:
         try:
@@ -101,15 +99,9 @@ class Expressions(Uses):
         return Const(...)
 
     def on_SimpleString(self, node: cst.SimpleString) -> Value:
-        text = node.value
-        if len(text) > 200:
+        if len(node.value) > 200:
             return Scalar("bytes" if "b" in node.prefix else "str")
-        if text[0] in "\"'" and "\\" not in text and not text.startswith(('"""', "'''")):
-            return Const(text[1:-1])
-        try:
-            return Const(node.evaluated_value)
-        except Exception:
-            return Scalar("str")
+        return _string(node.value)
 
     def on_ConcatenatedString(self, node: cst.ConcatenatedString) -> Value:
         left, right = self.eval(node.left), self.eval(node.right)
@@ -465,3 +457,21 @@ class Expressions(Uses):
             return self.eval(node.value)
 
         return Dict({}, self._comprehension(node.for_in, pair))
+
+
+@lru_cache(maxsize=1024)
+def _integer(code: str) -> Value:
+    try:
+        return Const(int(code.replace("_", ""), 0) if code != "0" else 0)
+    except ValueError:
+        return Scalar("int")
+
+
+@lru_cache(maxsize=4096)
+def _string(code: str) -> Value:
+    if code[0] in "\"'" and "\\" not in code and not code.startswith(('"""', "'''")):
+        return Const(code[1:-1])
+    try:
+        return Const(cst.SimpleString(code).evaluated_value)
+    except Exception:
+        return Scalar("str")

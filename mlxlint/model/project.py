@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import libcst as cst
@@ -17,6 +18,10 @@ from mlxlint.model.tree import dotted
 from mlxlint.model.values import UNKNOWN, Module, Name, Scalar, Value
 from mlxlint.source import Source
 from mlxlint.syntax import Syntax, read
+
+_NUMBERS = frozenset(
+    "mlx.core.inf mlx.core.pi mlx.core.e mlx.core.nan numpy.pi numpy.inf numpy.e math.pi math.inf".split()
+)
 
 
 class Project:
@@ -238,20 +243,7 @@ class Project:
                 return loaded.env[name]
             inner = f"{module.name}.{name}"
             return Module(inner, home=home) if self.find(inner, home) is not None else UNKNOWN
-        full = names.canonical(f"{module.name}.{name}")
-        if full in (
-            "mlx.core.inf",
-            "mlx.core.pi",
-            "mlx.core.e",
-            "mlx.core.nan",
-            "numpy.pi",
-            "numpy.inf",
-            "numpy.e",
-            "math.pi",
-            "math.inf",
-        ):
-            return Scalar("float")
-        return Module(full) if names.is_module(full) else Name(full)
+        return _outside(f"{module.name}.{name}")
 
     # ---- finding ---------------------------------------------------------------------------------------------------
 
@@ -269,6 +261,15 @@ class Project:
         else:
             found = self.finder.module(str(importer.path.parent), name, str(importer.path))
         return None if found is None else Path(found)
+
+
+@lru_cache(maxsize=4096)
+def _outside(name: str) -> Value:
+    """What a module from outside the project has by a qualified name."""
+    full = names.canonical(name)
+    if full in _NUMBERS:
+        return Scalar("float")
+    return Module(full) if names.is_module(full) else Name(full)
 
 
 def _rests_on(module: ModuleCode) -> set[ModuleCode]:

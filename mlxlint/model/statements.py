@@ -37,7 +37,7 @@ class Statements(Machine):
                 values[statement] = UNKNOWN
                 handler = self._statements.get(type(statement))
                 ended = bool(handler and handler(statement)) or ended
-            self.steps += 1
+        self.steps += len(statements)
         if frame.module is not self.linted:
             self.away += len(statements)
         return ended
