@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -71,16 +71,14 @@ class Fixable(str, enum.Enum):
     ALWAYS = "always"
 
 
-@dataclass(frozen=True)
-class Replace:
+class Replace(NamedTuple):
     """Replace the source of one node (its own surrounding whitespace excluded)."""
 
     node: cst.CSTNode
     text: str
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """Replace everything from the start of ``first`` to the end of ``last`` (or to the start of ``before``)."""
 
     first: cst.CSTNode
@@ -89,8 +87,7 @@ class Span:
     before: bool = False
 
 
-@dataclass(frozen=True)
-class Insert:
+class Insert(NamedTuple):
     """Insert text before or after a node."""
 
     node: cst.CSTNode
@@ -98,8 +95,7 @@ class Insert:
     after: bool = False
 
 
-@dataclass(frozen=True)
-class InsertStatement:
+class InsertStatement(NamedTuple):
     """Insert a statement on a line of its own after (or before) the statement that holds ``node``, at its indent."""
 
     node: cst.CSTNode
@@ -107,8 +103,7 @@ class InsertStatement:
     after: bool = True
 
 
-@dataclass(frozen=True)
-class RemoveStatement:
+class RemoveStatement(NamedTuple):
     """Remove a simple statement, with its line where it has one for itself; a comment beside it stays."""
 
     node: cst.BaseSmallStatement
@@ -117,8 +112,7 @@ class RemoveStatement:
 NodeEdit = Replace | Span | Insert | InsertStatement | RemoveStatement
 
 
-@dataclass(frozen=True)
-class NodeFix:
+class NodeFix(NamedTuple):
     """A fix as a rule states it, in terms of nodes; the engine turns it into text edits."""
 
     title: str

@@ -67,7 +67,7 @@ class L:  # two
 '''
 class O(P,
   # not above its first statement
-): 
+):
     pass
 try: pass
 except: pass

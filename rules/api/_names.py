@@ -30,6 +30,7 @@ else:
 TABLE = Path(__file__).with_name("names.toml")
 SHARED = Path(__file__).with_name("shared-names.toml")
 MODULES = {"mx": "mlx.core", "nn": "mlx.nn", "optim": "mlx.optimizers", "np": "numpy"}
+_HEADER = re.compile(r"^\[(\w+)\]$", re.MULTILINE)
 _OPTIONAL = re.compile(r"<([^<>]*\{[^<>]*)>")
 _HOLE = re.compile(r"\{(\*?)(\w+)(?::(\w+))?\}")
 _MODULE = re.compile(r"\b(mx|nn|optim|np)\.")
@@ -71,11 +72,21 @@ class Entry:
         return f"use `{text}`" if text != "x" else "leave it out"
 
 
-@cache
 def table() -> Mapping[str, Mapping[str, Entry]]:
     """Section -> name -> entry."""
-    content = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-    return {section: {name: _entry(name, rows) for name, rows in names.items()} for section, names in content.items()}
+    return {name: section(name) for name in _sections()}
+
+
+@cache
+def section(name: str) -> Mapping[str, Entry]:
+    """Name -> entry, of one section: most files ask for no other than the shortest."""
+    return {name: _entry(name, rows) for name, rows in tomllib.loads(_sections()[name]).items()}
+
+
+@cache
+def _sections() -> Mapping[str, str]:
+    _, *parts = _HEADER.split(TABLE.read_text(encoding="utf-8"))
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 @cache
@@ -410,7 +421,7 @@ def in_place(name: str) -> Entry | None:
     plain = name.removesuffix("_")
     if plain == name or plain not in IN_PLACE:
         return None
-    entry = table()["inplace"].get(name) or table()["tensor"].get(plain)
+    entry = section("inplace").get(name) or section("tensor").get(plain)
     if entry is not None or plain not in api.members("mlx.core.array"):
         return entry or Entry(name, (), None)
     method = Form(api.signature("(*arguments)").parameters, f"{{self}}.{plain}({{*arguments}})", True, None, None)

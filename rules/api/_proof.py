@@ -76,7 +76,7 @@ def remedy(section: str, name: str) -> Observation:
     if examples:
         seen = [compared(run(example["mlx"]), example["result"]) for example in examples]
         return next((observation for observation in seen if not observation.holds), seen[0])
-    entry = _names.table()[section].get(name)
+    entry = _names.section(section).get(name)
     text = "" if entry is None else " ".join([entry.advice or "", *(form.template for form in entry.forms)])
     missing = [mention for mention in _MENTIONED.findall(text) if not _exists(mention)]
     return shown(

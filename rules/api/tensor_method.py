@@ -62,7 +62,7 @@ class TensorMethod(Rule):
         name = node.attr.value
         if array is None or name in api.members("mlx.core.array", context.target_mlx.newest):
             return
-        entry = _names.table()["tensor"].get(name)
+        entry = _names.section("tensor").get(name)
         if entry is None or (array.op in UNCLEAR and name in AMBIGUOUS) or is_guarded(node, name, context):
             return
         rewrite = _names.rewrite(entry, node, node.value, context)

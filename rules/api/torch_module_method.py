@@ -74,7 +74,7 @@ class TorchModuleMethod(Rule):
         section, name = _section(value.receiver), node.attr.value
         if section is None or (section == "module" and name in api.members("mlx.nn.Module", context.target_mlx.newest)):
             return
-        entry = _names.table()[section].get(name)
+        entry = _names.section(section).get(name)
         if entry is None or is_guarded(node, name, context):
             return
         if section == "module" and name in _set_in(value.receiver):

@@ -76,7 +76,7 @@ class TorchName(Rule):
         if name == FUNCTIONAL and isinstance(outer, cst.Attribute):
             use, name, section = outer, f"{FUNCTIONAL}.{outer.attr.value}", "functional"
         member = name.rpartition(".")[2]
-        entry = _names.table()[section].get(member) or _names.table()["nn"]["functional"]
+        entry = _names.section(section).get(member) or _names.section("nn")["functional"]
         if is_guarded(place, member, context):
             return
         rewrite = None if isinstance(outer, cst.ImportAlias) else _names.rewrite(entry, use, None, context)
@@ -100,4 +100,4 @@ def is_missing(name: str, context: Context) -> bool:
     section = SECTIONS.get(scope)
     if section is None or member in api.members(scope):
         return False
-    return member not in api.members(scope, context.target(name).newest) and member in _names.table()[section]
+    return member not in api.members(scope, context.target(name).newest) and member in _names.section(section)

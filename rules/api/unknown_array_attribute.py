@@ -64,7 +64,7 @@ class UnknownArrayAttribute(Rule):
         absence = context.target_mlx.lacking(f"mlx.core.array.{name}")
         if absence is None:
             return
-        if name in _names.table()["tensor"] or _names.in_place(name) or is_guarded(node, name, context):
+        if name in _names.section("tensor") or _names.in_place(name) or is_guarded(node, name, context):
             return
         function = api.lookup(f"mlx.core.{name}", context.target_mlx.newest)
         instead = f": it is the function `mx.{name}`" if function is not None and function.kind == "function" else ""

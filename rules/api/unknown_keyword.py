@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import difflib
-
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import api, explain
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
 from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._nearest import nearest
 from mlxlint.rules.api._signatures import entry_of, first_without, unaccepted_keywords
 from mlxlint.rules.api.torch_keyword import advice
 
@@ -63,14 +62,10 @@ class UnknownKeyword(Rule):
             if advice(entry.name, keyword) is not None or is_guarded(node, keyword, context):
                 continue
             named = {p.name: p.kind for signature in entry.signatures for p in signature.parameters}
-            close = difflib.get_close_matches(
-                keyword, [n for n, kind in named.items() if kind != "positional-only"], 1, 0.7
-            )
-            nearest = (
-                f"; did you mean `{close[0]}`?" if close else ", it is positional only" if keyword in named else ""
-            )
+            close = nearest(keyword, (n for n, kind in named.items() if kind != "positional-only"), 0.7)
+            instead = f"; did you mean `{close}`?" if close else ", it is positional only" if keyword in named else ""
             context.report(
-                self, arg, callee=explain.short(entry.name), keyword=keyword, nearest=nearest,
+                self, arg, callee=explain.short(entry.name), keyword=keyword, nearest=instead,
                 repro={"name": entry.name, "keyword": keyword},
             )  # fmt: skip
 

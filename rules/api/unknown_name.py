@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import difflib
 from functools import cache
 
 import libcst as cst
@@ -12,6 +11,7 @@ from mlxlint.model.tree import dotted
 from mlxlint.model.values import Class, Module, Name, Value
 from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
 from mlxlint.rules.api._guards import is_guarded
+from mlxlint.rules.api._nearest import nearest
 from mlxlint.rules.api.torch_name import is_missing
 
 
@@ -114,8 +114,8 @@ def _instead(module: str, member: str, release: str | None) -> str:
     moved = [known for known in modules if known != module and member in api.members(known, release)]
     if len(moved) == 1:
         return f"; `{moved[0]}` has one"
-    close = difflib.get_close_matches(member, sorted(api.members(module, release)), 1, 0.75)
-    return f"; the nearest name is `{close[0]}`" if close and close[0] != member else ""
+    close = nearest(member, sorted(api.members(module, release)), 0.75)
+    return f"; the nearest name is `{close}`" if close not in (None, member) else ""
 
 
 @cache

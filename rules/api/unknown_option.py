@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from functools import cache
 
 import libcst as cst
@@ -10,6 +9,7 @@ from mlxlint.context import Context
 from mlxlint.model import api, explain
 from mlxlint.model.values import constant
 from mlxlint.rule import Evidence, Kind, Rule, Severity, Skipped, agrees, raises
+from mlxlint.rules.api._nearest import nearest
 from mlxlint.rules.api._signatures import argument, entry_of
 
 LATER = {"mlx.core.pad": ("mode", frozenset({"reflect", "symmetric"}), "0.32.0")}  # words, and the last without them
@@ -122,6 +122,6 @@ def listed(annotation: str) -> tuple[str, ...]:
 
 
 def _known(word: str, words: tuple[str, ...]) -> str:
-    close = [w for w in words if w in word] or difflib.get_close_matches(word, words, 1, 0.5)
+    close = [w for w in words if w in word] or [w for w in words if w == nearest(word, words, 0.5)]
     first = [*close, *(w for w in words if w not in close)]
     return ", ".join(f'"{w}"' for w in first)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 
 def graph_size(array: Any) -> int:
     """How many edges the graph has that computes an array; next to none when it is evaluated."""
+    import tempfile
+
     import mlx.core as mx
 
     with tempfile.TemporaryDirectory() as folder:
