@@ -39,7 +39,7 @@ TREES = {
     "transformers": ("5.23.0", "transformers"),
 }
 FLOOR, COLD, WARM = "LibCST's bare parse", "mlxlint", "mlxlint, all cached"
-SLOW = ("fixit", "pyright")  # run once
+SLOW = ("fixit", "pyright", "pyright, imports found")  # run once
 FINE = (0, 1)  # exit codes; 1: findings
 CHECK = [
     sys.executable,
@@ -114,6 +114,7 @@ def tools(tree: Path, peers: Path) -> dict[str, Tool]:
         "ruff": ["ruff", "check", "--no-cache", "--isolated", "--quiet"],
         "flake8": ["flake8", "--isolated", "--select=TOR", "--jobs=1"],
         "pyright": ["pyright", "--threads", "1"],
+        "pyright, imports found": ["pyright", "--threads", "1", "--pythonpath", sys.executable],
         "fixit": ["fixit", "--quiet", "lint"],
     }
     for name, (program, *arguments) in commands.items():

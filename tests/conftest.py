@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 from marks import fixture_files
 
@@ -23,6 +24,10 @@ PORTED = "import mlx.core as mx\n\nx = mx.array([0.5, -1.0])\nkept = mx.where(x 
 FEW_TEXTS = 100_000  # characters whose trees are held at a time: the garbage collector walks them in every test
 
 Lint = Callable[..., list[Finding]]
+
+# How long an example takes says nothing on a busy machine; benchmarks measure time.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

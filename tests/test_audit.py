@@ -281,9 +281,7 @@ CHAIN = {
 }
 
 
-@pytest.mark.parametrize(
-    ("most", "expected"), [(300, ["torch.nn.Module.state_dict", "torch.Tensor.view"]), (2, [])]
-)
+@pytest.mark.parametrize(("most", "expected"), [(300, ["torch.nn.Module.state_dict", "torch.Tensor.view"]), (2, [])])
 def test_imports_are_followed_but_through_no_framework(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, expected: list[str]
 ) -> None:
@@ -383,7 +381,7 @@ def test_a_broken_cell_costs_no_other(tmp_path: Path) -> None:
 PIECES = ["torch.", "nn.", "F.", "x.", "view", "cat", "(", ")", "[", "]", "\n", "=", "def f(x):", " ", "self", ","]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(PIECES), max_size=20))
 def test_any_text_is_survived(tmp_path: Path, parts: list[str]) -> None:
     head = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\nx = torch.ones(2)\n"

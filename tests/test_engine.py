@@ -323,16 +323,28 @@ SHARED = {
 }
 
 
-def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
+KNOT = {
+    "left": "import mlx.core as mx\nfrom right import y\nmade = mx.zeros((3,)) > 0\nother = y\n",
+    "right": "from left import made\ny = made\n",
+    "by_left": "from left import other\nfrom right import y\na = other[0]\nb = y[0]\n",
+    "by_right": "from right import y\nfrom left import other\na = other[0]\nb = y[0]\n",
+    "after_left": "import left, right\na = left.other[0]\nb = right.y[0]\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "with_findings"), [(SHARED, {"fills", "knot", "uses"}), (KNOT, {"by_right"})], ids=["shared", "knot"]
+)
+def test_the_order_of_the_files_does_not_matter(tmp_path: Path, files: dict[str, str], with_findings: set[str]) -> None:
     def found(order: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
-        ordered = {name: SHARED[name] for name in order}
+        ordered = {name: files[name] for name in order}
         return {name: [f.offsets for f in all_] for name, all_ in project(tmp_path, ordered).items()}
 
-    for name in SHARED:
-        project(tmp_path, {name: SHARED[name]})  # all are on disk before the first is linted
-    alone = {name: found([name])[name] for name in SHARED}
-    assert {name for name in SHARED if alone[name]} == {"fills", "knot", "uses"}
-    assert all(found(order) == alone for order in itertools.islice(itertools.permutations(SHARED), 0, None, 29))
+    for name in files:
+        project(tmp_path, {name: files[name]})  # all are on disk before the first is linted
+    alone = {name: found([name])[name] for name in files}
+    assert {name for name in files if alone[name]} == with_findings
+    assert all(found(order) == alone for order in itertools.islice(itertools.permutations(files), 0, None, 29))
 
 
 def test_of_those_that_import_a_module_only_what_calls_it_is_run(tmp_path: Path) -> None:

@@ -22,9 +22,7 @@ from mlxlint.source import Source, UnreadableText
 LARGEST = 60_000  # bytes
 A_SAMPLE = 24  # files of one library
 
-bounded = settings(
-    max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+bounded = settings(max_examples=100, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 NAMES = "x y mask model mx nn optim np torch self load batch_generate".split()
 LITERALS = "0 -1 2.5 1j True None ... 'a' b'' f'{x}' () [] {} (1,3,32,32) [True,False]".split()

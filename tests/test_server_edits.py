@@ -45,7 +45,6 @@ fragments = st.lists(st.sampled_from(FRAGMENTS), max_size=6).map("".join)
 edits = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5), fragments), max_size=8)
 thorough = settings(
     max_examples=SEQUENCES,
-    deadline=None,
     phases=set(Phase) - {Phase.shrink, Phase.explain},  # which would take a hundred more runs
     suppress_health_check=list(HealthCheck),
 )

@@ -194,7 +194,7 @@ def test_real_code(path: Path) -> None:
 
 
 @given(hypothesmith.from_grammar())
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@settings(suppress_health_check=list(HealthCheck))
 def test_any_code(text: str) -> None:
     try:
         whole = parse(text)

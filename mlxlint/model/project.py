@@ -46,11 +46,13 @@ class Project:
         self._lasting: dict[Path, ModuleCode | None] = {}
         self._loading: list[ModuleCode] = []
         self._in_cycles: set[ModuleCode] = set()  # lasting ones whose values depend on which was loaded first
+        self._cycles: dict[Path, set[ModuleCode]] = {}  # the same, kept for when that one is first again
 
     def begin(self) -> None:
         """Forget what the analysis of one file has shown."""
         self.interpreter.begin()
-        for module in (*self._modules.values(), *self._in_cycles):
+        kept = self._cycles.values()
+        for module in (*self._modules.values(), *self._in_cycles.difference(*kept)):
             if module is not None:
                 module.take_apart()
         for module in self._in_cycles:
@@ -72,9 +74,10 @@ class Project:
             more = dict.fromkeys([module, *_rests_on(module)])
             if sum(len(each.text) for each in {**kept, **more}) <= keep:
                 kept.update(more)
-        for module in lasting:
+        for module in (*lasting, *set().union(*self._cycles.values())):
             if module not in kept:
                 module.take_apart()
+        self._cycles.clear()
         self._lasting = {module.path: module for module in kept if module.path is not None}
         self.syntaxes = {module.text: module.syntax for module in kept}
         self.size = sum(map(len, self.syntaxes))
@@ -132,6 +135,16 @@ class Project:
         return module
 
     def _load_lasting(self, path: Path, source: Source) -> ModuleCode | None:
+        is_first = not self._loading and not self._in_cycles
+        if is_first and path in self._cycles:
+            self._in_cycles.update(self._cycles[path])
+            self._lasting.update({module.path: module for module in self._in_cycles if module.path is not None})
+        module = self._load_once(path, source)
+        if is_first and self._in_cycles:
+            self._cycles[path] = set(self._in_cycles)
+        return module
+
+    def _load_once(self, path: Path, source: Source) -> ModuleCode | None:
         if path not in self._lasting:
             self._lasting[path] = None
             with contextlib.suppress(cst.ParserSyntaxError, RecursionError):

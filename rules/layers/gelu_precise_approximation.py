@@ -48,7 +48,7 @@ class GeluPreciseApproximation(Rule):
     severity = Severity.INFO
     fixable = Fixable.ALWAYS
     calls = frozenset({"GELU"})
-    message = "`approx=\"precise\"` is the approximation with tanh: the exact GELU is `nn.GELU()`"
+    message = '`approx="precise"` is the approximation with tanh: the exact GELU is `nn.GELU()`'
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         approx = context.argument(node, 0, "approx") if context.callee(node) == "mlx.nn.GELU" else None
