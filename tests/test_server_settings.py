@@ -85,6 +85,18 @@ async def test_settings_sent_by_a_client_that_cannot_be_asked(editor: Editor, tm
 
 
 @pytest.mark.asyncio
+async def test_in_the_place_of_another_server_its_settings_are_left_alone(editor: Editor, tmp_path: Path) -> None:
+    await editor.begin(tmp_path, options={"ignore": ["MLX101"]})
+    uri = editor.open("a.py", BOTH)
+    await editor.until_codes(uri, "MLX405")
+    theirs = {"pylsp": {"plugins": {"jedi": {"environment": "/venv"}}}}
+    editor.workspace_did_change_configuration(types.DidChangeConfigurationParams(theirs))
+    editor.write(uri, BOTH + "\n")
+    assert await editor.codes(uri) == ["MLX405"]
+    assert editor.messages == []
+
+
+@pytest.mark.asyncio
 async def test_what_cannot_be_used_is_told_and_the_rest_holds(editor: Editor, tmp_path: Path) -> None:
     settings = {"mlxlint": {"ignore": ["MLX101"], "selct": ["MLX4"], "minConfidence": "very"}}
     editor.set_configuration(settings)

@@ -55,11 +55,17 @@ OWN: dict[str, Key] = {
 
 
 def section(value: object) -> object:
-    """The settings in what a client sent: as a whole, or below a key or two, as editors differ in that."""
-    for key in ("settings", "mlxlint"):
-        if isinstance(value, Mapping) and key in value:
-            value = value[key]
-    return value
+    """The settings in what a client sent: as a whole, or below a key or two, as editors differ in that.
+
+    Sections beside them are those of other servers: an editor that starts this one in another's place sends that one's.
+    """
+    if isinstance(value, Mapping) and "settings" in value:
+        value = value["settings"]
+    if not isinstance(value, Mapping):
+        return value
+    if "mlxlint" in value:
+        return value["mlxlint"]
+    return {key: item for key, item in value.items() if not isinstance(item, Mapping) or _kebab(str(key)) in KEYS}
 
 
 def parse(value: object) -> tuple[ClientSettings, list[str]]:
