@@ -13,12 +13,12 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlxlint import registry
 from mlxlint.config import Settings
-from mlxlint.model.finder import Facts, Finder, digest
+from mlxlint.model.finder import Fact, Facts, Finder, digest
 from mlxlint.rule import Applicability, Confidence, Edit, Finding, Fix, Kind, Position, Reason, Severity
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ KEPT_DAYS = 30
 WAIT = 2.0  # seconds for another process that writes
 _DAY = 86_400
 
-_COLUMNS = ("path", "settings", "text", "facts", "findings", "seal", "day")
+_COLUMNS = ("path", "settings", "text", "asked", "findings", "seal", "told", "told_seal", "day")
+_WHERE = "path = ? AND settings = ? AND text = ?"
 _VALUES = ", ".join("?" * len(_COLUMNS))
 _TABLE = f"CREATE TABLE results ({', '.join(_COLUMNS)}, PRIMARY KEY (path, settings)) WITHOUT ROWID"
 
@@ -48,9 +49,9 @@ class Key(NamedTuple):
         return cls(path, _settings_digest(settings, settings.codes_for(path)), digest(data))
 
 
-def _seal(key: Key, facts: str, findings: str) -> str:
+def _seal(key: Key, *texts: str) -> str:
     """What tells of a row whether it is as it was written."""
-    return digest("\0".join((*key, facts, findings)).encode("utf-8", "surrogateescape"))
+    return digest("\0".join((*key, *texts)).encode("utf-8", "surrogateescape"))
 
 
 def _settings_digest(settings: Settings, codes: frozenset[str]) -> str:
@@ -93,6 +94,7 @@ class Cache:
         self._folder = folder
         self._finders: dict[tuple[str, ...], Finder] = {}
         self._rows: list[tuple[object, ...]] = []
+        self._renewed: list[tuple[str, ...]] = []  # what was asked of rows that hold though a package changed
         self._database = self._opened() if os.path.exists(self._path) else None
 
     @property
@@ -116,17 +118,30 @@ class Cache:
         if self._database is None:
             return None
         try:
-            row = self._database.execute(
-                "SELECT facts, findings, seal FROM results WHERE path = ? AND settings = ? AND text = ?", key
-            ).fetchone()
+            row = self._row(key, "asked, findings, seal")
             if row is None or row[2] != _seal(key, row[0], row[1]):
                 return None
-            facts = [(tuple(question), answer) for question, answer in json.loads(row[0])]
-            if not self._finder(settings).hold(facts):
+            answers = self._finder(settings).hold(_facts(row[0]), lambda: self._told(key))
+            if answers is None:
                 return None
+            if (now := json.dumps([*answers.items()])) != row[0]:
+                self._renewed.append((now, _seal(key, now, row[1]), *key))
             return [_finding(values, shown) for values in json.loads(row[1])]
         except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, AttributeError):
             return None
+
+    def _told(self, key: Key) -> Iterator[Fact]:
+        """Raises:
+        ValueError: when it is not as it was written.
+        """
+        told, seal = self._row(key, "told, told_seal")
+        if seal != _seal(key, told):
+            raise ValueError("not as it was written")
+        return _facts(told)
+
+    def _row(self, key: Key, columns: str) -> Any:
+        assert self._database is not None
+        return self._database.execute(f"SELECT {columns} FROM results WHERE {_WHERE}", key).fetchone()
 
     def _finder(self, settings: Settings) -> Finder:
         if settings.src not in self._finders:
@@ -135,31 +150,34 @@ class Cache:
 
     def put(self, key: Key, facts: Facts, findings: Sequence[Finding]) -> None:
         """Keep what was found; written by :meth:`write`."""
-        texts = json.dumps([*facts.items()]), json.dumps([_row(finding) for finding in findings])
-        self._rows.append((*key, *texts, _seal(key, *texts), int(time.time()) // _DAY))
+        texts = json.dumps([*facts.asked.items()]), json.dumps([_row(finding) for finding in findings])
+        told = json.dumps([*facts.told.items()])
+        self._rows.append((*key, *texts, _seal(key, *texts), told, _seal(key, told), int(time.time()) // _DAY))
 
     def write(self) -> None:
         """Write what was put, all of it or nothing."""
         rows, self._rows = self._rows, []
-        if not rows:
+        renewed, self._renewed = self._renewed, []
+        if not rows and not renewed:
             return
         with contextlib.suppress(OSError, sqlite3.OperationalError, UnicodeError):
             try:
-                self._write(rows)
+                self._write(rows, renewed)
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise  # a full disk, another process: not the file's fault
                 self.close()
                 os.unlink(self._path)
                 self._database = None
-                self._write(rows)
+                self._write(rows, renewed)
 
-    def _write(self, rows: Sequence[tuple[object, ...]]) -> None:
+    def _write(self, rows: Sequence[tuple[object, ...]], renewed: Sequence[tuple[str, ...]]) -> None:
         if self._database is None:
             _make(self._folder)
             self._database = self._opened()
         if self._database is not None:
             with self._database:
+                self._database.executemany(f"UPDATE results SET asked = ?, seal = ? WHERE {_WHERE}", renewed)
                 self._database.executemany(f"REPLACE INTO results VALUES ({_VALUES})", rows)
                 self._database.execute("DELETE FROM results WHERE day < ?", (int(time.time()) // _DAY - KEPT_DAYS,))
 
@@ -228,7 +246,11 @@ class Memory:
         return self._caches[name]
 
 
-# Findings as JSON
+# Facts and findings as JSON
+
+
+def _facts(text: str) -> Iterator[Fact]:
+    return ((tuple(question), answer) for question, answer in json.loads(text))
 
 
 def _row(finding: Finding) -> list[Any]:

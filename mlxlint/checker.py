@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING
 
 from mlxlint import notebook, registry
 from mlxlint.config import Settings
+from mlxlint.model.finder import Facts
 from mlxlint.rule import Applicability, Finding, Severity
 from mlxlint.source import Source, UnreadableText
 
 if TYPE_CHECKING:
     from mlxlint.engine import Analysis
     from mlxlint.fix import Fixed
-    from mlxlint.model.finder import Facts, File
+    from mlxlint.model.finder import File
     from mlxlint.syntax import Syntax
 
     Read = Callable[[str, str], Syntax]
     OpenFile = Callable[[str, bytes | None], File]
 
 INTERNAL_ERROR = "MLX002"
-MOST_TEXT = 5_000_000  # characters whose trees are held at a time, some 50 bytes for each
+NO_FACTS = Facts({}, {})
+MOST_TEXT = 9_000_000  # characters whose trees are held at a time, some 25 bytes for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class Checker:
             source = Source.decode(task.shown, task.data)
         except UnreadableText as error:
             finding = finding_at_row("syntax-error", task, error.row, {"reason": str(error)})
-            return Outcome([finding], facts={} if task.asks_facts else None)
+            return Outcome([finding], facts=NO_FACTS if task.asks_facts else None)
         if source.notebook is not None:
             source = notebook.set_aside(source)
         findings = self._lint(source, task)

@@ -167,15 +167,20 @@ TEXTS = st.sampled_from([
     None,
 ])  # fmt: skip
 NAMES = st.sampled_from(["helper.py", "other.py", "uses.py", "package/__init__.py", "package/inner.py", "src/other.py"])
+EDITS = st.lists(st.tuples(NAMES, TEXTS), min_size=2, max_size=6)
+MODULES = ["helper", "package.helper", "package.sub.helper", ".helper", ".sub.helper", "..helper", "beside.helper"]
+IN_PACKAGES = ["uses", "helper", "__init__", "helper/__init__", "sub/helper", "sub/__init__", "sub/uses"]
+EDITS_IN_PACKAGES = st.lists(
+    st.tuples(
+        st.sampled_from(["helper.py", "beside/helper.py", *(f"package/{name}.py" for name in IN_PACKAGES)]),
+        st.sampled_from([MASK, NUMBER, None, *(USES.replace("helper", module) for module in MODULES)]),
+    ),
+    min_size=2,
+    max_size=8,
+)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(NAMES, TEXTS), min_size=2, max_size=6))
-@example([("package/inner.py", GIVEN), ("helper.py", GIVES)])
-def test_after_any_edits_cached_findings_are_those_found_anew(
-    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str | None]]
-) -> None:
-    folder = tmp_path_factory.mktemp("edited")
+def same_as_anew(folder: Path, edits: list[tuple[str, str | None]]) -> None:
     write(folder, "mlxlint.toml", "")
     write(folder, "package/inner.py", USES)
     for name, text in edits:
@@ -185,6 +190,49 @@ def test_after_any_edits_cached_findings_are_those_found_anew(
             write(folder, name, text)
         assert lint(folder) == lint(folder, cached=False)
     shutil.rmtree(folder)
+
+
+edited = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@edited
+@given(EDITS)
+@example([("package/inner.py", GIVEN), ("helper.py", GIVES)])
+def test_after_any_edits_cached_findings_are_those_found_anew(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str | None]]
+) -> None:
+    same_as_anew(tmp_path_factory.mktemp("edited"), edits)
+
+
+@edited
+@given(EDITS_IN_PACKAGES)
+@example([("package/__init__.py", ""), ("package/uses.py", USES), ("helper/__init__.py", MASK)])
+def test_after_any_edits_in_packages_cached_findings_are_those_found_anew(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str | None]]
+) -> None:
+    same_as_anew(tmp_path_factory.mktemp("edited"), edits)
+
+
+@pytest.fixture
+def package(project: Path) -> Path:
+    """A package in which one file uses another."""
+    for name, text in {"__init__": "", "helper": MASK, "uses": USES.replace("helper", ".helper")}.items():
+        write(project, f"package/{name}.py", text)
+    return project
+
+
+def test_what_a_package_tells_is_read_only_when_it_changed(package: Path, checked: list[str]) -> None:
+    found = lint(package)
+    write(package, "package/beside.py", "")
+    checked.clear()
+    assert lint(package) == found
+    assert checked == []
+    alter(package, "told = 'gone'", "package/uses.py")
+    assert lint(package) == found
+    assert checked == []
+    write(package, "package/beside.py", "more = 1")
+    assert lint(package) == found
+    assert checked == ["package/uses.py"]
 
 
 # What stands in its way
@@ -217,7 +265,7 @@ def unusable(request: pytest.FixtureRequest, project: Path) -> Path:
         statement = {
             "foreign": "DROP TABLE results; CREATE TABLE notes (text)",
             "other table": "ALTER TABLE results ADD COLUMN more",
-            "rows": "UPDATE results SET findings = '[[1]]', facts = '[[0, 1]]'",
+            "rows": "UPDATE results SET findings = '[[1]]', asked = '[[0, 1]]'",
         }[request.param]
         with sqlite3.connect(path) as connection:
             connection.executescript(statement)
@@ -236,20 +284,25 @@ ALTERED = {
     "no finding left": "findings = '[]'",
     "another message": "findings = replace(findings, 'mask', 'mast')",
     "another place": "findings = replace(findings, '6, ', '5, ')",
-    "nothing asked of others": "facts = '[]'",
+    "nothing asked of others": "asked = '[]'",
     "of another text": "text = (SELECT text FROM results WHERE path LIKE '%alone.py')",
 }
+
+
+def alter(folder: Path, change: str, name: str) -> None:
+    """Change what is kept of a file."""
+    with sqlite3.connect(database(folder)) as connection:
+        [before] = connection.execute("SELECT * FROM results WHERE path LIKE ?", [f"%{name}"])
+        connection.execute(f"UPDATE results SET {change} WHERE path LIKE ?", [f"%{name}"])
+        [after] = connection.execute("SELECT * FROM results WHERE path LIKE ?", [f"%{name}"])
+    connection.close()
+    assert after != before
 
 
 @pytest.mark.parametrize("change", ALTERED.values(), ids=ALTERED)
 def test_a_row_that_is_not_as_it_was_written_is_not_believed(project: Path, change: str, checked: list[str]) -> None:
     found = lint(project)
-    with sqlite3.connect(database(project)) as connection:
-        [before] = connection.execute("SELECT * FROM results WHERE path LIKE '%uses.py'")
-        connection.execute(f"UPDATE results SET {change} WHERE path LIKE '%uses.py'")
-        [after] = connection.execute("SELECT * FROM results WHERE path LIKE '%uses.py'")
-    connection.close()
-    assert after != before
+    alter(project, change, "uses.py")
     checked.clear()
     if "text = (" in change:
         write(project, "uses.py", PORTED)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlxlint.model.port import Sign, around
 from mlxlint.source import Source, UnreadableText
@@ -30,8 +30,17 @@ _OUTSIDE = ("site-packages", "dist-packages")
 
 _OF_PACKAGE = ("importers", "port")  # kinds of questions that all files of a package together answer
 
+Package = tuple[str, str]  # its folder, and the one that holds that; the same twice for a folder of modules
 Question = tuple[str, ...]
-Facts = dict[Question, Any]  # questions, and the answers as JSON has them
+Fact = tuple[Question, Any]  # and its answer, as JSON has it
+Answers = dict[Question, Any]
+
+
+class Facts(NamedTuple):
+    """What a result rests on; what is ``told`` by packages among the ``asked`` is the same as long as these are."""
+
+    asked: Answers
+    told: Answers
 
 
 def digest(data: bytes) -> str:
@@ -107,11 +116,13 @@ class Finder:
         self.roots = [os.path.realpath(root) for root in roots]
         self.concerns = concerns
         self._unsaved = unsaved or {}
-        self._answers: Facts = {}
+        self._answers: Answers = {}
         self._asked: dict[str, set[Question]] = {}  # by the module on whose behalf
         self.open_file: Callable[[str, bytes | None], File] = File  # by its path and what it will be, if unsaved
         self._files: dict[str, File] = {}
         self._top = functools.cache(_top)
+        self._package_of = functools.cache(_package_of)
+        self._listing = functools.cache(_listing)
         self._imported: dict[str, dict[str, set[str]]] = {}  # by package: who imports whom
         self._kinds: dict[str, Callable[..., Any]] = {
             "module": self._module,
@@ -152,7 +163,7 @@ class Finder:
 
     def extent(self, path: str) -> int:
         """How many files the package of a module has, or its folder where it is in none."""
-        files: int = self._ask(("extent", *_package_of(path)), None)
+        files: int = self._ask(("extent", *self._package_of(os.path.dirname(path))), None)
         return files
 
     def forget(self) -> None:
@@ -171,8 +182,17 @@ class Finder:
 
     def facts(self, path: str) -> Facts:
         """All that was asked so far of modules that a file, or one that imports it, uses."""
+        questions = self._rests_on(path)
+        packages = {self._package_of(os.path.dirname(path)) for kind, path, *_ in questions if kind in _OF_PACKAGE}
+        questions |= {("package", *package) for package in packages}
+        answers = {question: self._ask(question, None) for question in sorted(questions)}
+        whole = {package for package in packages if self._ask(("extent", *package), None) < MAX_PACKAGE}
+        told = {question: answer for question, answer in answers.items() if self._tells(whole, question, answer)}
+        return Facts({question: answer for question, answer in answers.items() if question not in told}, told)
+
+    def _rests_on(self, path: str) -> set[Question]:
         importers = self.importers(path)
-        questions: set[Question] = {("text", importer) for importer in importers}
+        questions: set[Question] = {("importers", path), *(("text", importer) for importer in importers)}
         pending, seen = [path, *importers], {path, *importers}
         while pending:
             asked = self._asked.get(pending.pop(), ())
@@ -180,24 +200,34 @@ class Finder:
             used = {question[1] for question in asked if question[0] == "text"} - seen
             pending += used
             seen |= used
-        questions.add(("importers", path))
-        questions |= {("package", *_package_of(asked[1])) for asked in questions if asked[0] in _OF_PACKAGE}
-        return {question: self._ask(question, None) for question in sorted(questions)}
+        return questions
 
-    def hold(self, facts: Iterable[tuple[Question, Any]]) -> bool:
-        """Whether the same questions have the same answers now. What a package tells is asked where that changed."""
-        unchanged, told = set(), []
+    def _tells(self, packages: Collection[Package], question: Question, answer: Any) -> bool:
+        """Whether the answer is the same as long as these packages are."""
+        kind, place = question[:2]
+        if kind in ("package", *_OF_PACKAGE):
+            return kind != "package"
+        if kind != "module":
+            return self._package_of(os.path.dirname(place)) in packages
+        root, top = package = self._package_of(place)
+        if package not in packages or root == top:
+            return False
+        first = question[2].partition(".")[0]
+        if first in ("", os.path.basename(root)):
+            return answer is not None and self._package_of(os.path.dirname(answer)) == package
+        return answer is None and not any({first, first + ".py"} & set(self._listing(f)) for f in self._around(top))
+
+    def hold(self, facts: Iterable[Fact], told: Callable[[], Iterable[Fact]]) -> Answers | None:
+        """The answers now, when they are the same; None else. What packages tell is asked where one changed."""
+        answers = {}
+        unchanged = True
         for question, answer in facts:
-            if question[0] in _OF_PACKAGE:
-                told.append((question, answer))
-            elif self._ask(question, None) == answer:
-                unchanged.add(question)
-            elif question[0] != "package":
-                return False
-        return all(
-            ("package", *_package_of(question[1])) in unchanged or self._ask(question, None) == answer
-            for question, answer in told
-        )
+            answers[question] = self._ask(question, None)
+            if answers[question] != answer:
+                if question[0] != "package":
+                    return None
+                unchanged = False
+        return answers if unchanged or all(self._ask(question, None) == answer for question, answer in told()) else None
 
     # Answers
 
@@ -223,7 +253,7 @@ class Finder:
         return self._files[path]
 
     def _importers(self, path: str) -> list[str]:
-        root, top = _package_of(path)
+        root, top = self._package_of(os.path.dirname(path))
         self._ask(("package", root, top), None)  # before its files are read: one that changes meanwhile is told by it
         if root not in self._imported:
             self._imported[root] = self._scan(root, top)
@@ -255,9 +285,13 @@ class Finder:
         whole = blake2b(digest_size=16)
         for path in _python_files(root, root != top):
             whole.update(f"{path}\n{self._file(path).digest}\n".encode("utf-8", "surrogateescape"))
-        for folder in (top, os.path.join(top, "src"), *self.roots):
-            whole.update(repr(_listing(folder)).encode("utf-8", "surrogateescape"))
+        for folder in self._around(top):
+            whole.update(repr(self._listing(folder)).encode("utf-8", "surrogateescape"))
         return whole.hexdigest()
+
+    def _around(self, top: str) -> tuple[str, ...]:
+        """Where modules are looked for beside a package."""
+        return (top, os.path.join(top, "src"), *self.roots)
 
     def _scan(self, root: str, top: str) -> dict[str, set[str]]:
         """Who imports whom below a folder, by the text of the import statements."""
@@ -310,12 +344,10 @@ def _top(folder: str) -> str:
     return folder
 
 
-def _package_of(path: str) -> tuple[str, str]:
-    """The outermost package of a file, or its folder when it is in none; and the folder that holds the package."""
-    folder = os.path.dirname(path)
+def _package_of(folder: str) -> Package:
+    """The outermost package of a folder, or itself when it is in none; and the folder that holds the package."""
     top = _top(folder)
-    inside = os.path.relpath(path, top).split(os.sep)
-    return (os.path.join(top, inside[0]) if len(inside) > 1 else top), top
+    return (top if folder == top else os.path.join(top, os.path.relpath(folder, top).split(os.sep)[0])), top
 
 
 def _name(path: str) -> str:
@@ -348,6 +380,10 @@ def _listing(folder: str) -> list[str]:
     """What modules there can be directly in a folder."""
     try:
         with os.scandir(folder) as scan:
-            return sorted(entry.name for entry in scan if entry.name.endswith(".py") or entry.is_dir())
+            return sorted(each.name for each in scan if each.name.endswith(".py") or _names_package(each))
     except OSError:
         return []
+
+
+def _names_package(entry: os.DirEntry[str]) -> bool:
+    return entry.name.isidentifier() and entry.is_dir()
