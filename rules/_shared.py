@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import libcst as cst
 
 from mlxlint.context import Context
+from mlxlint.model.code import FunctionCode
+from mlxlint.model.tree import walk
 from mlxlint.rule import Insert, NodeEdit, Replace
 
 
 def is_port(context: Context) -> bool:
     """Whether something shows that a file is a port from PyTorch."""
     return context.port is not None
+
+
+_ANOTHER = re.compile(r"^[^#\n]*\b(?:torch|jax|tensorflow|keras|paddle|tinygrad|mindspore)\b", re.MULTILINE)
+
+
+def is_mlx_alone(context: Context) -> bool:
+    """Whether a file names no framework beside MLX outside comments, so that PyTorch's methods are meant for MLX's."""
+    return "mlx" in context.frameworks and not _ANOTHER.search(context.module.text)
 
 
 def is_test(node: cst.CSTNode, context: Context) -> bool:
@@ -31,3 +42,11 @@ def with_keyword(call: cst.Call, keyword: str, context: Context) -> NodeEdit:
 def python_like_this(script: str) -> list[str]:
     """The command that runs a script in another Python process with the packages of this one."""
     return [sys.executable, "-Ic", f"import sys\nsys.path[:] = {sys.path!r}\n{script}"]
+
+
+def returned(code: FunctionCode) -> list[cst.BaseExpression]:
+    """What stands in the ``return`` statements of a function, or is the body of a lambda."""
+    if isinstance(code.node, cst.Lambda):
+        return [code.node.body]
+    found = walk(code.node.body, (cst.FunctionDef, cst.ClassDef, cst.Lambda))
+    return [node.value for node in found if isinstance(node, cst.Return) and node.value is not None]

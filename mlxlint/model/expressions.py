@@ -316,6 +316,7 @@ class Expressions(Uses):
                         if member.type == foreign.NUMPY_SCALAR and isinstance(right, Foreign)
                         else member.type,
                         member.dtype,
+                        foreign.broadcast(left, right) if operator != "@" else None,
                         op=f"operator.{operator}",
                         node=node,
                     )
@@ -337,7 +338,8 @@ class Expressions(Uses):
                     result.op, result.node = f"operator.{operator}", node
             elif any(isinstance(m, Foreign) for v in (left, right) for m in members(v)):
                 kind = next(m.type for v in (left, right) for m in members(v) if isinstance(m, Foreign))
-                result = Foreign(kind, "bool", op=f"operator.{operator}", node=node)
+                shape = foreign.broadcast(left, right)
+                result = Foreign(kind, "bool", shape, op=f"operator.{operator}", node=node)
             else:
                 result = Scalar("bool") if scalar_type(left) and scalar_type(right) else UNKNOWN
             left = right

@@ -19,6 +19,7 @@ from mlxlint.model.values import (
     Name,
     Scalar,
     Sequence,
+    Shape,
     Tree,
     Value,
     arrays,
@@ -90,7 +91,43 @@ def numpy_function(name: str, args: Arguments) -> Value:
         return Foreign(NDARRAY, "bool")
     if name == "flatnonzero":
         return Foreign(NDARRAY, "int64", (None,))
-    return Foreign(NDARRAY, dtype)
+    return Foreign(NDARRAY, dtype, _shape_as_in_mlx(name, args))
+
+
+# Functions that MLX has too, with the same arguments in the first two places.
+_AS_IN_MLX = frozenset(
+    """
+    abs add all any arange argmax argmin argsort broadcast_to ceil clip concatenate cos divide exp expand_dims flatten
+    floor full_like log log1p max maximum mean min minimum moveaxis multiply ones_like power prod reshape round sign
+    sin sort sqrt square squeeze stack std subtract sum swapaxes tanh transpose var where zeros_like
+    """.split()
+)
+
+
+def _shape_as_in_mlx(name: str, args: Arguments) -> Shape | None:
+    """The shape of a NumPy function's result, where MLX's function of the name gives the same; none of one number."""
+    if name not in _AS_IN_MLX or args.starred or (len(args.positional) > 2 and name in _REDUCTIONS):
+        return None
+    positional = tuple(_as_mlx(value) for value in args.positional)
+    keywords = {name: _as_mlx(value) for name, value in args.keywords.items()}
+    result = ops.OPERATIONS[name](name, Arguments(positional, keywords))
+    return (result.shape or None) if isinstance(result, Array) else None
+
+
+_REDUCTIONS = frozenset("all any max mean min prod std sum var".split())
+
+
+def _as_mlx(value: Value) -> Value:
+    if isinstance(value, Foreign):
+        return Array(None, value.shape)
+    if isinstance(value, Sequence) and any(isinstance(member, Foreign) for member in value.items or ()):
+        return Sequence(value.kind, tuple(_as_mlx(item) for item in value.items or ()))
+    return value
+
+
+def broadcast(left: Value, right: Value) -> Shape | None:
+    """The shape of what NumPy computes of two operands element by element."""
+    return shapes.broadcast(*(ops.shape_of(value) for value in (left, right)))
 
 
 GENERATOR = "numpy.random.Generator"
@@ -181,7 +218,7 @@ def attribute(value: Foreign, name: str) -> Value | None:
     if name in ("ndim", "size", "nbytes", "itemsize") and value.type != TENSOR:
         return Scalar("int")
     if name in ("T", "mT", "H", "real", "imag", "data", "grad") and value.type in (TENSOR, NDARRAY):
-        return Foreign(value.type, value.dtype)
+        return Foreign(value.type, value.dtype, value.shape[::-1] if name == "T" and value.shape else None)
     if name in ("ndim",):
         return Scalar("int")
     return None
@@ -225,9 +262,10 @@ def method(value: Foreign, name: str, args: Arguments) -> Value:
             if (own := ops.dtype_of(dtype)) is not None:  # NumPy's array would raise
                 return Array(own, value.shape, confidence=LIKELY)
             return Foreign(NDARRAY, _dtype_name(dtype), value.shape)
+        shape = value.shape if name == "copy" else _shape_as_in_mlx(name, args.after(value))
         if name in ("copy", "reshape", "transpose", "flatten", "ravel", "clip", "round", "squeeze", "repeat", "take"):
-            return Foreign(NDARRAY, value.dtype)
-        return Foreign(NDARRAY)
+            return Foreign(NDARRAY, value.dtype, shape)
+        return Foreign(NDARRAY, None, shape)
     return UNKNOWN
 
 

@@ -148,12 +148,12 @@ def combine(name: str, a: Value, b: Value) -> Array:
         dtype = dtypes.combine(x, y)
         if name in _FLOATING:
             dtype = dtypes.floating(dtype)
-    shape = shapes.broadcast(_shape(x), _shape(y))
+    shape = shapes.broadcast(shape_of(x), shape_of(y))
     layouts = {v.layout for v in (left, right) if v is not None and v.layout is not None}
     return Array(dtype, shape, layouts.pop() if len(layouts) == 1 else None, confidence=confidence)
 
 
-def _shape(value: Value) -> Shape | None:
+def shape_of(value: Value) -> Shape | None:
     if isinstance(value, (Array, Foreign)):
         return value.shape
     return () if isinstance(value, (Const, Scalar)) else None

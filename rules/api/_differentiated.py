@@ -64,7 +64,7 @@ class Flow:
                 return False
             receiver = node.func.value if isinstance(node.func, cst.Attribute) else None
             return (
-                _is_layer(self.context.called(node))
+                is_layer(self.context.called(node))
                 or (isinstance(node.func, cst.Name) and node.func.value == self.model)
                 or any(self.depends(arg.value) for arg in node.args)
                 or (receiver is not None and self.depends(receiver))
@@ -167,7 +167,7 @@ def _called(flow: Flow) -> Iterator[Flow]:
         yield Flow(code, names, False, flow.context)
 
 
-def _is_layer(called: Value) -> bool:
+def is_layer(called: Value) -> bool:
     """Whether a call is one of a module, whose parameters are differentiated."""
     found = called.receiver if isinstance(called, Function) else called
     return found is not None and any(

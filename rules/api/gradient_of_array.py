@@ -4,11 +4,11 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.code import FunctionCode
-from mlxlint.model.layers import LOSSES_PREFIX
-from mlxlint.model.tree import walk
 from mlxlint.model.values import Array, Sequence, Value, as_array
 from mlxlint.rule import Evidence, Kind, Rule, Severity, agrees, raises
-from mlxlint.rules.api._differentiated import Flow, differentiated
+from mlxlint.rules._shared import returned
+from mlxlint.rules.api._differentiated import differentiated
+from mlxlint.rules.layers._losses import first, unreduced
 
 
 class GradientOfArray(Rule):
@@ -49,17 +49,15 @@ class GradientOfArray(Rule):
 
     def visit_Module(self, node: cst.Module, context: Context) -> None:
         for flow in differentiated(context):
-            if not flow.is_whole or _has_losses(flow, context):
-                continue  # `loss-not-reduced` speaks of those
-            if _is_called_differently(flow.code, context):
+            if not flow.is_whole or _is_called_differently(flow.code, context):
                 continue
-            for result in _results(flow.code):
+            for result in returned(flow.code):
                 array = _loss(context.value(result))
-                if array is not None and array.rank:
+                if array is not None and array.rank and not any(unreduced(first(result), context)):
                     axes = "an axis" if array.rank == 1 else f"{array.rank} axes"
                     context.report(
-                        self, result, because=[_first(result)], confidence=array.confidence, function=flow.code.name,
-                        result=context.brief(_first(result)), axes=axes, repro={"axes": min(array.rank, 4)},
+                        self, result, because=[first(result)], confidence=array.confidence, function=flow.code.name,
+                        result=context.brief(first(result)), axes=axes, repro={"axes": min(array.rank, 4)},
                     )  # fmt: skip
 
     @staticmethod
@@ -71,11 +69,6 @@ class GradientOfArray(Rule):
         return Evidence(hazard, agrees(mx.grad(lambda v: (v * 2).sum())(x).reshape(-1), [2]))
 
 
-def _has_losses(flow: Flow, context: Context) -> bool:
-    calls = (n for n in flow.nodes() if isinstance(n, cst.Call))
-    return any((context.callee(call) or "").startswith(LOSSES_PREFIX) for call in calls)
-
-
 def _is_called_differently(code: FunctionCode, context: Context) -> bool:
     """Whether a function's calls, with those of its gradient, give it values of several kinds or ranks."""
     calls = (call for call, called in context.module.calls.items() if context.function(called) is code)
@@ -84,18 +77,6 @@ def _is_called_differently(code: FunctionCode, context: Context) -> bool:
 
 def _kind(value: Value) -> tuple[type[Value], int | None]:
     return type(value), value.rank if isinstance(value, Array) else None
-
-
-def _results(code: FunctionCode) -> list[cst.BaseExpression]:
-    """What a function returns."""
-    if isinstance(code.node, cst.Lambda):
-        return [code.node.body]
-    found = walk(code.node.body, (cst.FunctionDef, cst.ClassDef, cst.Lambda))
-    return [node.value for node in found if isinstance(node, cst.Return) and node.value is not None]
-
-
-def _first(node: cst.BaseExpression) -> cst.BaseExpression:
-    return node.elements[0].value if isinstance(node, cst.Tuple) and node.elements else node
 
 
 def _loss(value: Value) -> Array | None:

@@ -5,9 +5,11 @@ from typing import NamedTuple
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model.tree import children, walk
+from mlxlint.model.tree import children, dotted, walk
 from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, agrees, shown
-from mlxlint.rules.api._differentiated import Flow, differentiated
+from mlxlint.rules._shared import returned
+from mlxlint.rules.api._differentiated import Flow, differentiated, is_layer
+from mlxlint.rules.layers._losses import first
 
 DECIDING = frozenset(
     prefix + name
@@ -26,8 +28,8 @@ class GradientOfNothing(Rule):
     """A differentiated function whose result depends on its argument by decisions only
 
     ## What it does
-    Finds functions given to `mx.grad` or `mx.value_and_grad` that return something computed by comparisons, `argmax`,
-    `argsort` and the like alone: an accuracy in place of a loss.
+    Finds functions given to `mx.grad`, `mx.value_and_grad` or `nn.value_and_grad` that return something computed by
+    comparisons, `argmax`, `argsort` and the like alone: an accuracy in place of a loss.
 
     ## PyTorch and MLX
     PyTorch raises: `element 0 of tensors does not require grad`. MLX returns gradients of zero, and the training
@@ -71,11 +73,11 @@ class GradientOfNothing(Rule):
 
     def visit_Module(self, node: cst.Module, context: Context) -> None:
         for flow in differentiated(context):
-            given = [p.name.value for p in flow.code.positional if p.name.value in flow.names]
-            if not flow.is_whole or not given or flow.model is not None or _acts(flow):
+            given = _models(flow) if flow.model is not None else _given(flow)
+            if not flow.is_whole or not given or _acts(flow):
                 continue
             touched, carrying = _spread(flow, given, True), _spread(flow, given, False)
-            for result in _results(flow):
+            for result in map(first, returned(flow.code)):
                 if touched.reach(result) and not carrying.reach(result):
                     context.report(
                         self, result, confidence=Confidence.LIKELY, function=flow.code.name, names=", ".join(given)
@@ -90,6 +92,17 @@ class GradientOfNothing(Rule):
         moved = mx.grad(lambda v: mx.sigmoid(v - 1.5).sum())(w)
         hazard = shown(zero.tolist() == [0.0, 0.0], f"gradient of a comparison: {zero.tolist()}")
         return Evidence(hazard, agrees((moved > 0).all(), True))
+
+
+def _given(flow: Flow) -> list[str]:
+    return [param.name.value for param in flow.code.positional if param.name.value in flow.names]
+
+
+def _models(flow: Flow) -> list[str]:
+    """The names of what is called as a model, or of the objects that hold it."""
+    calls = [node for node in flow.nodes() if isinstance(node, cst.Call)]
+    called = [c.func for c in calls if is_layer(flow.context.called(c)) or dotted(c.func) == flow.model]
+    return sorted({name for function in called for name in _bound(function)})
 
 
 class _Names(NamedTuple):
@@ -164,11 +177,3 @@ def _acts(flow: Flow) -> bool:
 
 def _grows(call: cst.Call) -> bool:
     return isinstance(call.func, cst.Attribute) and call.func.attr.value in _GROWING
-
-
-def _results(flow: Flow) -> list[cst.BaseExpression]:
-    node = flow.code.node
-    if isinstance(node, cst.Lambda):
-        return [node.body]
-    found = [n.value for n in walk(node.body, _SCOPES) if isinstance(n, cst.Return) and n.value is not None]
-    return [r.elements[0].value if isinstance(r, cst.Tuple) and r.elements else r for r in found]

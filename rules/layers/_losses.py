@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.arguments import ArgumentNodes
-from mlxlint.model.values import Array, Value, as_array, constant
+from mlxlint.model.values import Array, Function, Sequence, Value, as_array, constant
 from mlxlint.rule import Applicability, Insert, NodeEdit, NodeFix, Replace
 
-from .._shared import with_keyword
+from .._shared import returned, with_keyword
 
 PREFIX = "mlx.nn.losses."
 _OPERATIONS = ("mlx.core.array.", "mlx.core.reshape", "mlx.core.flatten")
@@ -112,3 +114,44 @@ def is_one_hot(node: cst.BaseExpression, context: Context) -> bool:
     if isinstance(made, cst.Call) and isinstance(made.func, cst.Attribute) and made.func.attr.value == "astype":
         return is_one_hot(made.func.value, context)
     return False
+
+
+def first(node: cst.BaseExpression) -> cst.BaseExpression:
+    """What a gradient is taken of: of several results the first."""
+    return node.elements[0].value if isinstance(node, cst.Tuple) and node.elements else node
+
+
+def unreduced(node: cst.CSTNode | None, context: Context, depth: int = 8) -> Iterator[cst.Call]:
+    """The losses of this file, not reduced, from which an expression is computed element by element."""
+    if node is None or depth == 0:
+        return
+    if isinstance(node, cst.BinaryOperation):
+        yield from unreduced(node.left, context, depth - 1)
+        yield from unreduced(node.right, context, depth - 1)
+        return
+    value = context.value(node)
+    if isinstance(value, Sequence) and value.items:
+        value = value.items[0]
+    array = as_array(value, optional=False)
+    if array is None or array.op is None:
+        if isinstance(node, cst.Call):
+            yield from _through(node, context, depth)
+        return
+    origin = array.node
+    if array.op.startswith(PREFIX) and isinstance(origin, cst.Call) and context.value(origin) is not None:
+        if reduction(origin, context) == "none" and not _is_scalar_target(origin, context):
+            yield origin
+    elif array.op.startswith("operator.") and origin is not node:
+        yield from unreduced(origin, context, depth - 1)
+
+
+def _through(call: cst.Call, context: Context, depth: int) -> Iterator[cst.Call]:
+    called = context.called(call)
+    if isinstance(called, Function) and called.code.module is context.module:
+        for expression in returned(called.code):
+            yield from unreduced(first(expression), context, depth - 1)
+
+
+def _is_scalar_target(call: cst.Call, context: Context) -> bool:
+    target = context.array(context.argument(call, 1, "targets"))
+    return target is not None and target.shape == ()

@@ -13,7 +13,8 @@ class LayerMadeInCall(Rule):
     """A layer is constructed in the forward pass
 
     ## What it does
-    Finds layers with parameters, and dropout, constructed inside a module's `__call__` (or `forward`) and used at once.
+    Finds layers with parameters, and dropout, constructed in a module's `__call__` (or `forward`), or called at once in
+    any of its methods but `__init__`.
 
     ## PyTorch and MLX
     The layer is new in each call: its weights are random and never trained, and it is always in training mode, since
@@ -61,7 +62,7 @@ class LayerMadeInCall(Rule):
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
         made = constructed_class(node, context)
-        if made is None or not is_method_of_module(node, context, "__call__", "forward"):
+        if made is None or not _is_forward(node, context):
             return
         keeps_mode = isinstance(made, Name) and made.name in MODE_DEPENDENT
         weighted = (isinstance(made, Name) and made.name in PARAMETRIC) or (
@@ -87,6 +88,14 @@ class LayerMadeInCall(Rule):
             shown(bool((inside.eval()(x) == 0).any().item()), "values are dropped after eval()"),
             shown(bool(mx.array_equal(kept(x), x).item()), "a kept layer passes its input after eval()"),
         )
+
+
+def _is_forward(node: cst.Call, context: Context) -> bool:
+    """Whether a layer is made in a module's forward pass; in other methods than that when it is called at once."""
+    function, parent = context.enclosing_function(node), context.parent(node)
+    if isinstance(parent, cst.Call) and parent.func is node and function is not None and function.name != "__init__":
+        return is_method_of_module(node, context, function.name)
+    return is_method_of_module(node, context, "__call__", "forward")
 
 
 def _is_kept(node: cst.Call, context: Context) -> bool:

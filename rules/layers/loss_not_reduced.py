@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import libcst as cst
 
 from mlxlint.context import Context
-from mlxlint.model import tree
-from mlxlint.model.code import FunctionCode
-from mlxlint.model.values import Function, Partial, Sequence, as_array
+from mlxlint.model.values import Partial
 from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, raises, shown
-from mlxlint.rules._shared import with_keyword
+from mlxlint.rules._shared import returned, with_keyword
 
-from ._losses import PREFIX, REDUCTIONS, loss_name, reduction
+from ._losses import REDUCTIONS, first, loss_name, unreduced
 
 _GRADIENTS = frozenset({"mlx.nn.value_and_grad", "mlx.core.value_and_grad", "mlx.core.grad"})
 
@@ -77,19 +73,19 @@ class LossNotReduced(Rule):
         called = context.value(node)
         if isinstance(called, Partial) and called.transform in _GRADIENTS:
             code = context.function(called)
-            for expression in _returned(code) if code is not None and code.module is context.module else ():
-                for loss in _unreduced(expression, context):
+            for expression in returned(code) if code is not None and code.module is context.module else ():
+                for loss in unreduced(first(expression), context):
                     self._report(loss, "a gradient needs a scalar", context)
         elif isinstance(node.func, cst.Attribute) and node.func.attr.value == "item" and not node.args:
-            for loss in _unreduced(node.func.value, context):
+            for loss in unreduced(node.func.value, context):
                 self._report(loss, "`.item()` needs a scalar", context)
 
     def visit_FunctionDef(self, node: cst.FunctionDef, context: Context) -> None:
         if any(isinstance(d.decorator, (cst.Name, cst.Attribute, cst.Call)) for d in node.decorators):
             code = context.module.functions.get(node)
             if code is not None and any(_is_gradient(d.decorator, context) for d in node.decorators):
-                for expression in _returned(code):
-                    for loss in _unreduced(expression, context):
+                for expression in returned(code):
+                    for loss in unreduced(first(expression), context):
                         self._report(loss, "a gradient needs a scalar", context)
 
     def _report(self, loss: cst.Call, why: str, context: Context) -> None:
@@ -125,53 +121,3 @@ def _is_gradient(node: cst.BaseExpression, context: Context) -> bool:
     target = node.func if isinstance(node, cst.Call) else node
     value = context.value(node)
     return context.qualified(target) in _GRADIENTS or (isinstance(value, Partial) and value.transform in _GRADIENTS)
-
-
-def _returned(code: FunctionCode) -> Iterator[cst.BaseExpression]:
-    """What a function returns, the first of several."""
-    if isinstance(code.node, cst.Lambda):
-        yield _first(code.node.body)
-        return
-    for node in tree.walk(code.node.body, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-        if isinstance(node, cst.Return) and node.value is not None:
-            yield _first(node.value)
-
-
-def _first(node: cst.BaseExpression) -> cst.BaseExpression:
-    return node.elements[0].value if isinstance(node, cst.Tuple) and node.elements else node
-
-
-def _unreduced(node: cst.CSTNode | None, context: Context, depth: int = 8) -> Iterator[cst.Call]:
-    """The losses of this file, not reduced, from which an expression is computed element by element."""
-    if node is None or depth == 0:
-        return
-    if isinstance(node, cst.BinaryOperation):
-        yield from _unreduced(node.left, context, depth - 1)
-        yield from _unreduced(node.right, context, depth - 1)
-        return
-    value = context.value(node)
-    if isinstance(value, Sequence) and value.items:
-        value = value.items[0]
-    array = as_array(value, optional=False)
-    if array is None or array.op is None:
-        if isinstance(node, cst.Call):
-            yield from _through(node, context, depth)
-        return
-    origin = array.node
-    if array.op.startswith(PREFIX) and isinstance(origin, cst.Call) and context.value(origin) is not None:
-        if reduction(origin, context) == "none" and not _is_scalar_target(origin, context):
-            yield origin
-    elif array.op.startswith("operator.") and origin is not node:
-        yield from _unreduced(origin, context, depth - 1)
-
-
-def _through(call: cst.Call, context: Context, depth: int) -> Iterator[cst.Call]:
-    called = context.called(call)
-    if isinstance(called, Function) and called.code.module is context.module:
-        for expression in _returned(called.code):
-            yield from _unreduced(expression, context, depth - 1)
-
-
-def _is_scalar_target(call: cst.Call, context: Context) -> bool:
-    target = context.array(context.argument(call, 1, "targets"))
-    return target is not None and target.shape == ()

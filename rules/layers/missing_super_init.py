@@ -4,6 +4,8 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
+from mlxlint.model.code import ClassCode, FunctionCode
+from mlxlint.model.values import UNKNOWN, Function
 from mlxlint.rule import Applicability, Evidence, Fixable, InsertStatement, Kind, NodeFix, Rule, Severity, raises, shown
 
 
@@ -66,10 +68,7 @@ class MissingSuperInit(Rule):
             or code.owner.body.get("__init__") is None
         ):
             return
-        if any(
-            isinstance(call.func, cst.Attribute) and call.func.attr.value.startswith("__")
-            for call, _, _ in context.calls(node.body)
-        ) or _asks_super(node, context):
+        if _calls_inherited(code, code.owner, context, set()) or _asks_super(node, context):
             return
         if code.decorators or not _does_something(node.body):
             return
@@ -93,6 +92,20 @@ class MissingSuperInit(Rule):
         return Evidence(
             raises(lambda: bad().trainable_parameters(), AttributeError), shown(names == ["fc"], f"parameters: {names}")
         )
+
+
+def _calls_inherited(code: FunctionCode, owner: ClassCode, context: Context, seen: set[FunctionCode]) -> bool:
+    """Whether a method of a class, or one that it calls of the same object, calls one by a special name."""
+    seen.add(code)
+    for call in context.nodes(code.node.body, cst.Call):
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value.startswith("__"):
+            return True
+        called = code.module.calls.get(call, UNKNOWN)
+        if not isinstance(called, Function) or called.code in seen or called.code.owner not in owner.ancestry()[0]:
+            continue
+        if _calls_inherited(called.code, owner, context, seen):
+            return True
+    return False
 
 
 def _asks_super(node: cst.FunctionDef, context: Context) -> bool:

@@ -97,13 +97,14 @@ def _ones(array: Array | None, context: Context, depth: int = 6) -> cst.CSTNode 
         return None
     source = context.array(node.value if isinstance(node, cst.Subscript) else operand(node, context))
     if source is not None and source.dtype == "bool_":
-        return node if array.dtype not in (None, "bool_") else None
+        return node if array.dtype not in (None, "bool_") or _is_dtype_of_activations(node, context) else None
     return _ones(source, context, depth - 1)
 
 
 def _is_dtype_of_activations(node: cst.CSTNode, context: Context) -> bool:
     """Whether an array is made with the dtype of another one, which is no mask."""
-    dtype = context.argument(node, 1, "dtype") if isinstance(node, cst.Call) else None
+    is_method = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "astype"
+    dtype = context.argument(node, 0 if is_method else 1, "dtype") if isinstance(node, cst.Call) else None
     if not isinstance(dtype, cst.Attribute) or dtype.attr.value != "dtype" or "mask" in context.brief(dtype):
         return False
     like = context.array(dtype.value)

@@ -4,9 +4,10 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import tree
-from mlxlint.model.values import CERTAIN, Array, Instance
+from mlxlint.model.values import CERTAIN, UNKNOWN, Array, Instance
 from mlxlint.rule import (
     Applicability,
+    Confidence,
     Evidence,
     Fixable,
     Kind,
@@ -20,6 +21,7 @@ from mlxlint.rule import (
     raises,
 )
 
+from .._shared import is_mlx_alone
 from ..layers._freezing import freezing
 from ..lazy._statements import blocks_before
 from ._gradients import is_module
@@ -36,6 +38,7 @@ INSTEAD = {
     "requires_grad_": "`freeze()` and `unfreeze()` of a module say what is trained",
     "retain_grad": "differentiate with respect to that value",
 }
+_OF_TENSORS_ALONE = frozenset({"requires_grad", "requires_grad_", "retain_grad"})
 
 
 class AutogradOnArray(Rule):
@@ -43,7 +46,8 @@ class AutogradOnArray(Rule):
 
     ## What it does
     Finds `backward`, `grad`, `requires_grad`, `requires_grad_`, `detach`, `retain_grad`, `register_hook`, `grad_fn`
-    and `is_leaf` on an MLX array, read, called or assigned to.
+    and `is_leaf` on an MLX array, read, called or assigned to. In files that name no other framework `backward()`,
+    `requires_grad`, `requires_grad_` and `retain_grad` are found on what is not known, too.
 
     ## PyTorch and MLX
     A tensor records how it was computed, and `backward()` leaves the gradients on the parameters. An MLX array
@@ -98,15 +102,18 @@ class AutogradOnArray(Rule):
         if name not in INSTEAD:
             return
         array = context.array(node.value)
-        if array is None:
+        if array is None and not _is_meant_for_array(node, context):
             return
         context.report(
             self,
             node,
-            because=[node.value],
+            because=[node.value] if array is not None else [],
+            confidence=Confidence.CERTAIN if array is not None else Confidence.LIKELY,
             name=name,
             instead=INSTEAD[name],
-            fix=_stopped(node, array, context) or _differentiated(node, context) or _frozen(node, context),
+            fix=(_stopped(node, array, context) if array is not None else None)
+            or _differentiated(node, context)
+            or _frozen(node, context),
             repro={"name": name},
         )
 
@@ -117,6 +124,17 @@ class AutogradOnArray(Rule):
         x = mx.array([1.0, 2.0])
         hazard = raises(lambda: getattr((x * x).sum(), name), AttributeError, text=name)
         return Evidence(hazard, agrees(mx.grad(lambda v: (v * mx.stop_gradient(v)).sum())(x), [1.0, 2.0]))
+
+
+def _is_meant_for_array(node: cst.Attribute, context: Context) -> bool:
+    """Whether PyTorch's name is asked for on something unknown, where nothing but MLX's arrays can be meant."""
+    if context.value(node.value) is not UNKNOWN or not is_mlx_alone(context):
+        return False
+    call = context.parent(node)
+    is_bare_call = (
+        isinstance(call, cst.Call) and call.func is node and all(arg.keyword is not None for arg in call.args)
+    )
+    return is_bare_call if node.attr.value == "backward" else node.attr.value in _OF_TENSORS_ALONE
 
 
 def _stopped(node: cst.Attribute, array: Array, context: Context) -> NodeFix | None:

@@ -8,8 +8,9 @@ from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.code import FunctionCode
 from mlxlint.model.values import UNKNOWN, Function, Value, members, scalar_type
-from mlxlint.rule import Evidence, Kind, Rule, Severity, raises, shown
+from mlxlint.rule import Confidence, Evidence, Kind, Rule, Severity, raises, shown
 
+from .._shared import returned
 from ._optimizers import constructor
 
 
@@ -65,9 +66,11 @@ class ScheduleReturnsNumber(Rule):
             return
         if _computes_with_number(schedule.code):
             return  # what it makes of the optimizer's array is not known
-        returned = list(returns(schedule.code))
-        if returned and all(_is_number(value) for value in returned):
+        values = list(returns(schedule.code))
+        if values and all(_is_number(value) for value in values):
             context.report(self, rate)
+        elif any(_ends_in_number(node, schedule.code, context) for node in returned(schedule.code)):
+            context.report(self, rate, confidence=Confidence.LIKELY)
 
     @staticmethod
     def repro() -> Evidence:
@@ -88,13 +91,23 @@ class ScheduleReturnsNumber(Rule):
 
 
 def returns(code: FunctionCode) -> Iterator[Value]:
-    """What the ``return`` statements of a function, or the body of a lambda, are known to give."""
-    if isinstance(code.node, cst.Lambda):
-        yield code.module.values.get(code.node.body, UNKNOWN)
-        return
-    for node in tree.walk(code.node.body, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
-        if isinstance(node, cst.Return) and node.value is not None:
-            yield code.module.values.get(node.value, UNKNOWN)
+    """What is returned, as far as it is known."""
+    return (code.module.values.get(node, UNKNOWN) for node in returned(code))
+
+
+def _ends_in_number(node: cst.BaseExpression, code: FunctionCode, context: Context) -> bool:
+    """Whether an expression is a number from some step on: one branch of several, or beyond a bound of ``min``."""
+    if isinstance(node, cst.Name):
+        assigns = (part for part in tree.walk(code.node.body) if isinstance(part, cst.Assign))
+        bound = [each.value for each in assigns if tree.dotted(each.targets[0].target) == node.value]
+        return len(bound) == 1 and _ends_in_number(bound[0], code, context)
+    if isinstance(node, cst.BinaryOperation):
+        return all(_ends_in_number(side, code, context) for side in (node.left, node.right))
+    if isinstance(node, cst.IfExp):
+        return any(_ends_in_number(branch, code, context) for branch in (node.body, node.orelse))
+    if isinstance(node, cst.Call) and context.callee(node) in ("builtins.min", "builtins.max"):
+        return len(node.args) > 1 and any(_is_number(code.module.values.get(a.value, UNKNOWN)) for a in node.args)
+    return _is_number(code.module.values.get(node, UNKNOWN))
 
 
 def _computes_with_number(code: FunctionCode) -> bool:

@@ -7,9 +7,10 @@ import libcst as cst
 from mlxlint.context import Context
 from mlxlint.model import tree
 from mlxlint.model.tree import dotted
-from mlxlint.model.values import Name, Sequence, Value
+from mlxlint.model.values import UNKNOWN, Name, Sequence, Value
 from mlxlint.rule import (
     Applicability,
+    Confidence,
     Evidence,
     Fixable,
     Kind,
@@ -22,6 +23,7 @@ from mlxlint.rule import (
     shown,
 )
 
+from .._shared import is_mlx_alone
 from ..lazy._statements import blocks_before
 from ._gradients import is_gradients, is_module
 from ._optimizers import as_optimizer, method_call
@@ -34,7 +36,8 @@ class TorchTrainingStep(Rule):
     """`optimizer.step()` and `zero_grad()` on MLX's optimizers
 
     ## What it does
-    Finds calls of `step()` and `zero_grad()` on optimizers of `mlx.optimizers`, and of `zero_grad()` on modules.
+    Finds calls of `step()` and `zero_grad()` on optimizers of `mlx.optimizers`, and of `zero_grad()` on modules. In a
+    file that names no other framework also on what is not known, when a function calls `zero_grad()` on it.
 
     ## PyTorch and MLX
     PyTorch's optimizer holds the parameters and finds their gradients on them. MLX's holds no parameters: `update`
@@ -88,12 +91,15 @@ class TorchTrainingStep(Rule):
             kind = "optimizers"
         elif name == "zero_grad" and is_module(owner) and not _defines(owner, name):
             kind = "modules"
+        elif owner is UNKNOWN and _is_reset(method.value, node, context) and is_mlx_alone(context):
+            kind = "optimizers"
         else:
             return
         context.report(
             self,
             node,
-            because=[method.value],
+            because=[] if owner is UNKNOWN else [method.value],
+            confidence=Confidence.LIKELY if owner is UNKNOWN else Confidence.CERTAIN,
             kind=kind,
             name=name,
             instead=STEP if name == "step" else ZERO_GRAD,
@@ -111,6 +117,15 @@ class TorchTrainingStep(Rule):
         hazard = raises(lambda: getattr(optimizer, name)(), AttributeError, TypeError)
         optimizer.update(model, {"bias": model.bias * 0 + 1})
         return Evidence(hazard, shown(model.bias.tolist() != before, "update() changes the bias"))
+
+
+def _is_reset(owner: cst.BaseExpression, place: cst.CSTNode, context: Context) -> bool:
+    """Whether the gradients of something unknown are reset in the function, as PyTorch's loops do."""
+    function, path = context.enclosing_function(place), dotted(owner)
+    if function is None or path is None:
+        return False
+    calls = (part.func for part in context.walk(function.node.body) if isinstance(part, cst.Call) and not part.args)
+    return any(isinstance(f, cst.Attribute) and f.attr.value == "zero_grad" and dotted(f.value) == path for f in calls)
 
 
 def _defines(owner: object, name: str) -> bool:
