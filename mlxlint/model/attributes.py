@@ -10,6 +10,7 @@ from mlxlint.model.code import ClassCode
 from mlxlint.model.machine import Machine, produced, refine
 from mlxlint.model.narrowing import type_name
 from mlxlint.model.values import (
+    CERTAIN,
     UNKNOWN,
     Array,
     Class,
@@ -106,14 +107,7 @@ class Attributes(Machine):
             self._initialise(cls)
             attributes = cls.attributes
             if name in attributes:
-                value = attributes[name]
-                return (
-                    value
-                    if name not in cls.fields
-                    else refine(cls.fields[name], value)
-                    if cls.fields[name] is not UNKNOWN
-                    else value
-                )
+                return _of_field(cls.fields.get(name, UNKNOWN), attributes[name])
             if name in cls.body and name not in cls.fields:
                 return cls.body[name]
             if name in cls.fields:
@@ -139,6 +133,13 @@ class Attributes(Machine):
                 return found
         outside = [n for n in base.code.ancestry()[1] if n.startswith(("mlx.", "torch."))]
         return Name(f"{outside[0]}.{name}") if outside else UNKNOWN
+
+
+def _of_field(stated: Value, stored: Value) -> Value:
+    """What an attribute holds, by the annotation of the class's body and by what was seen to be stored."""
+    if stated is UNKNOWN or (isinstance(stated, Scalar) and isinstance(stored, Const) and stored.confidence == CERTAIN):
+        return stored
+    return refine(stated, stored)
 
 
 def _is_unbound_method(function: Function) -> bool:

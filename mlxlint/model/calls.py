@@ -31,6 +31,7 @@ from mlxlint.model.values import (
     constant,
     join,
     join_all,
+    scalar_type,
     weaker,
 )
 
@@ -146,15 +147,14 @@ class Calls(Machine):
         if init is not None:
             self.call_function(init, args.after(instance))
         elif code.fields:
-            for (name, _), value in zip(code.fields.items(), args.positional):
-                self._learn_field(code, name, value)
-            for name, value in args.keywords.items():
-                if name in code.fields:
-                    self._learn_field(code, name, value)
+            for index, (name, stated) in enumerate(code.fields.items()):
+                self._learn_field(code, name, stated, args.get(index, name, default=code.default(name)))
         return instance
 
-    def _learn_field(self, code: ClassCode, name: str, value: Value) -> None:
-        if value is not UNKNOWN:
+    def _learn_field(self, code: ClassCode, name: str, stated: Value, value: Value) -> None:
+        if isinstance(stated, Scalar) and scalar_type(value) != stated.type:
+            value = stated  # some object's number is not known
+        if value is not UNKNOWN and not (isinstance(value, Const) and value.value is None):
             self.objects_of(code).set(name, value)
 
     def _call_instance(self, instance: Instance, args: Arguments, node: cst.CSTNode | None) -> Value:

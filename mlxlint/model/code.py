@@ -290,6 +290,10 @@ class ClassCode:
     def is_mlx_module(self) -> bool:
         return any(name.startswith("mlx.nn.") for name in self.ancestry()[1])
 
+    def default(self, field: str) -> Value:
+        """What the class's body gives a field of its objects."""
+        return next((code.body[field] for code in self.ancestry()[0] if field in code.body), UNKNOWN)
+
     def method(self, name: str) -> FunctionCode | None:
         for code in self.ancestry()[0]:
             value = code.body.get(name)

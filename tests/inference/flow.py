@@ -281,3 +281,32 @@ def shapes_of(table):
     np.broadcast_shapes(table.shape, (2, 3))  #: tuple[int...]
     np.ndim(table), np.shape(table)  #: tuple[int, tuple[int...]]
     return table
+
+
+@dataclass
+class Sizes:
+    width: int = 64
+    heads: int = 4
+    grid: tuple = (3, 32)
+    rate: float = 0.1
+
+    @property
+    def head_width(self):
+        return self.width // self.heads
+
+
+@dataclass
+class Loaded:
+    width: int = 64
+    depth: int = 2
+
+
+def load(settings, count):
+    Sizes(heads=8).heads  #: 8
+    mx.zeros((Sizes(heads=8).head_width, *Sizes().grid))  #: float32 array (8, 3, 32)
+    sizes = Sizes(heads=8, rate=count)
+    sizes.width, sizes.rate  #: tuple[64, float]
+    loaded = Loaded(**settings)
+    loaded.width  #: int
+    Loaded(64, count)
+    return loaded.depth  #: int
