@@ -14,11 +14,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlxlint import registry
 from mlxlint.config import Settings
-from mlxlint.model.finder import Fact, Facts, Finder, digest
+from mlxlint.contents import Content, Contents, Row
+from mlxlint.model.finder import Fact, Facts, File, Finder, digest
 from mlxlint.rule import Applicability, Confidence, Edit, Finding, Fix, Kind, Position, Reason, Severity
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ KEPT_DAYS = 30
 WAIT = 2.0  # seconds for another process that writes
 _DAY = 86_400
 
-_COLUMNS = ("path", "settings", "text", "asked", "findings", "seal", "told", "told_seal", "day")
+_COLUMNS = {
+    "results": ("path", "settings", "text", "asked", "findings", "seal", "told", "told_seal", "day"),
+    "contents": (*Row._fields, "seal", "day"),
+}
+_KEYS = {"results": "path, settings", "contents": "path"}
 _WHERE = "path = ? AND settings = ? AND text = ?"
-_VALUES = ", ".join("?" * len(_COLUMNS))
-_TABLE = f"CREATE TABLE results ({', '.join(_COLUMNS)}, PRIMARY KEY (path, settings)) WITHOUT ROWID"
 
 
 class Key(NamedTuple):
@@ -45,13 +49,13 @@ class Key(NamedTuple):
     text: str
 
     @classmethod
-    def of(cls, path: str, data: bytes, settings: Settings) -> Key:
-        return cls(path, _settings_digest(settings, settings.codes_for(path)), digest(data))
+    def of(cls, path: str, text: str, settings: Settings) -> Key:
+        return cls(path, _settings_digest(settings, settings.codes_for(path)), text)
 
 
-def _seal(key: Key, *texts: str) -> str:
+def _seal(*texts: str) -> str:
     """What tells of a row whether it is as it was written."""
-    return digest("\0".join((*key, *texts)).encode("utf-8", "surrogateescape"))
+    return digest("\0".join(texts).encode("utf-8", "surrogateescape"))
 
 
 def _settings_digest(settings: Settings, codes: frozenset[str]) -> str:
@@ -119,23 +123,40 @@ class Cache:
             return None
         try:
             row = self._row(key, "asked, findings, seal")
-            if row is None or row[2] != _seal(key, row[0], row[1]):
+            if row is None or row[2] != _seal(*key, row[0], row[1]):
                 return None
-            answers = self._finder(settings).hold(_facts(row[0]), lambda: self._told(key))
+            asked = dict(_facts(row[0]))
+            answers = self._finder(settings).hold(asked, lambda: self._told(key))
             if answers is None:
                 return None
-            if (now := json.dumps([*answers.items()])) != row[0]:
-                self._renewed.append((now, _seal(key, now, row[1]), *key))
+            if answers != asked:
+                now = json.dumps([*answers.items()])
+                self._renewed.append((now, _seal(*key, now, row[1]), *key))
             return [_finding(values, shown) for values in json.loads(row[1])]
         except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError, AttributeError):
             return None
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What is known of the files' texts."""
+        return Contents(self._kept_contents())
+
+    def _kept_contents(self) -> Iterator[Row]:
+        if self._database is None:
+            return
+        with contextlib.suppress(sqlite3.Error, TypeError):
+            kept = self._database.execute(f"SELECT {', '.join(Row._fields)}, seal FROM contents")
+            for path, stamp, text, mentions_mlx, seal in kept:
+                row = Row(path, stamp, text, bool(mentions_mlx))
+                if seal == _seal(*map(str, row)):
+                    yield row
 
     def _told(self, key: Key) -> Iterator[Fact]:
         """Raises:
         ValueError: when it is not as it was written.
         """
         told, seal = self._row(key, "told, told_seal")
-        if seal != _seal(key, told):
+        if seal != _seal(*key, told):
             raise ValueError("not as it was written")
         return _facts(told)
 
@@ -146,19 +167,20 @@ class Cache:
     def _finder(self, settings: Settings) -> Finder:
         if settings.src not in self._finders:
             self._finders[settings.src] = Finder(settings.src)
+            self._finders[settings.src].open_file = lambda path, _: _File(path, self.contents)
         return self._finders[settings.src]
 
     def put(self, key: Key, facts: Facts, findings: Sequence[Finding]) -> None:
         """Keep what was found; written by :meth:`write`."""
         texts = json.dumps([*facts.asked.items()]), json.dumps([_row(finding) for finding in findings])
         told = json.dumps([*facts.told.items()])
-        self._rows.append((*key, *texts, _seal(key, *texts), told, _seal(key, told), int(time.time()) // _DAY))
+        self._rows.append((*key, *texts, _seal(*key, *texts), told, _seal(*key, told), int(time.time()) // _DAY))
 
     def write(self) -> None:
-        """Write what was put, all of it or nothing."""
+        """Write what was put, all of it or nothing, and what was learned of contents on the way."""
         rows, self._rows = self._rows, []
         renewed, self._renewed = self._renewed, []
-        if not rows and not renewed:
+        if not rows and not renewed and (self._database is None or not self.contents.learned):
             return
         with contextlib.suppress(OSError, sqlite3.OperationalError, UnicodeError):
             try:
@@ -175,11 +197,16 @@ class Cache:
         if self._database is None:
             _make(self._folder)
             self._database = self._opened()
-        if self._database is not None:
-            with self._database:
-                self._database.executemany(f"UPDATE results SET asked = ?, seal = ? WHERE {_WHERE}", renewed)
-                self._database.executemany(f"REPLACE INTO results VALUES ({_VALUES})", rows)
-                self._database.execute("DELETE FROM results WHERE day < ?", (int(time.time()) // _DAY - KEPT_DAYS,))
+        if self._database is None:
+            return
+        today = int(time.time()) // _DAY
+        contents = [(*row, _seal(*map(str, row)), today) for row in self.contents.learned]
+        with self._database:
+            self._database.executemany(f"UPDATE results SET asked = ?, seal = ? WHERE {_WHERE}", renewed)
+            for table, new in {"results": rows, "contents": contents}.items():
+                values = ", ".join("?" * len(_COLUMNS[table]))
+                self._database.executemany(f"REPLACE INTO {table} VALUES ({values})", new)
+                self._database.execute(f"DELETE FROM {table} WHERE day < ?", (today - KEPT_DAYS,))
 
     def close(self) -> None:
         if self._database is not None:
@@ -195,10 +222,12 @@ def _connect(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = OFF")  # what a power failure breaks is found anew
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             with connection:
-                connection.execute(_TABLE)
-        columns = tuple(row[1] for row in connection.execute("PRAGMA table_info(results)"))
-        if columns != _COLUMNS:
-            raise sqlite3.DatabaseError("not a table of ours")
+                for table, columns in _COLUMNS.items():
+                    keyed = f"PRIMARY KEY ({_KEYS[table]})"
+                    connection.execute(f"CREATE TABLE {table} ({', '.join(columns)}, {keyed}) WITHOUT ROWID")
+        for table, columns in _COLUMNS.items():
+            if tuple(row[1] for row in connection.execute(f"PRAGMA table_info({table})")) != columns:
+                raise sqlite3.DatabaseError("not a table of ours")
     except BaseException:
         connection.close()
         raise
@@ -213,12 +242,26 @@ def _make(folder: str) -> None:
             file.write("# Made by mlxlint\n*\n")
 
 
+class _File(File):
+    """A file whose digest may be known without reading it."""
+
+    def __init__(self, path: str, contents: Contents) -> None:
+        super().__init__(path)
+        self._contents = contents
+
+    @cached_property
+    def digest(self) -> str | None:
+        try:
+            return self._contents.of(self._path).digest
+        except OSError:
+            return None
+
+
 class Memory:
     """The caches of the projects that a run's files are of. What is put into them is written when it is left."""
 
     def __init__(self) -> None:
-        self._caches: dict[str, Cache] = {}
-        self._keys: dict[Task, Key] = {}
+        self._caches: dict[str | None, Cache] = {}
 
     def __enter__(self) -> Memory:
         return self
@@ -228,22 +271,27 @@ class Memory:
             cache.write()
             cache.close()
 
-    def recall(self, task: Task) -> list[Finding] | None:
-        """What is known to be found in a text; None when that is not known."""
-        if task.path is None:
-            return None
-        key = self._keys[task] = Key.of(task.path, task.data, task.settings)
-        return self._cache(task).get(key, task.shown, task.settings)
+    def content(self, path: str, settings: Settings) -> Content:
+        """What a file holds.
+
+        Raises:
+            OSError: when it cannot be read.
+        """
+        return self._cache(settings).contents.of(path)
+
+    def recall(self, path: str, shown: str, text: str, settings: Settings) -> list[Finding] | None:
+        """What is known to be found in a file with a text of that digest; None when that is not known."""
+        return self._cache(settings).get(Key.of(path, text, settings), shown, settings)
 
     def keep(self, task: Task, outcome: Outcome) -> None:
-        if outcome.facts is not None and task in self._keys:
-            self._cache(task).put(self._keys[task], outcome.facts, outcome.findings)
+        if outcome.facts is not None and task.path is not None:
+            key = Key.of(task.path, digest(task.data), task.settings)
+            self._cache(task.settings).put(key, outcome.facts, outcome.findings)
 
-    def _cache(self, task: Task) -> Cache:
-        name = folder(task.settings)
-        if name not in self._caches:
-            self._caches[name] = Cache(name)
-        return self._caches[name]
+    def _cache(self, settings: Settings) -> Cache:
+        if settings.root not in self._caches:
+            self._caches[settings.root] = Cache(folder(settings))
+        return self._caches[settings.root]
 
 
 # Facts and findings as JSON

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 FILE_NAMES = (".mlxlint.toml", "mlxlint.toml", "pyproject.toml")  # in order of precedence within a folder
+_SUFFIX = re.compile(r"\*\.\w+")  # a pattern that names nothing but how a name ends
 ALWAYS = frozenset({"MLX001", "MLX002"})  # what could not be checked is told whatever is selected
 DEFAULT_EXCLUDES = frozenset({
     ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mlxlint_cache", ".mypy_cache", ".nox",
@@ -408,12 +410,16 @@ class Settings:
         return Severity(self.value("fail-on"))
 
     @cached_property
-    def _include(self) -> Globs:
-        return Globs("", self.value("include"))
+    def _include(self) -> Globs | tuple[str, ...]:
+        patterns = self.value("include")
+        if all(_SUFFIX.fullmatch(pattern) for pattern in patterns):
+            return tuple(pattern[1:] for pattern in patterns)
+        return Globs("", patterns)
 
     def includes(self, name: str) -> bool:
         """Whether a file found in a folder is one to check, by its name."""
-        return self._include.match(name)
+        include = self._include
+        return name.endswith(include) if isinstance(include, tuple) else include.match(name)
 
     @cached_property
     def _exclude(self) -> tuple[Globs, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlxlint.checker import Checker, Outcome, Task
 from mlxlint.config import Settings
+from mlxlint.contents import Content, read
 from mlxlint.files import File, problem
 from mlxlint.rule import Applicability, Finding
 from mlxlint.source import Source, UnreadableText
@@ -112,21 +113,18 @@ def check(
         ExecutorError: when the cluster cannot be used.
     """
     result = Result()
-    tasks = []
-    for file in files:
-        try:
-            with open(file.path, "rb") as opened:
-                data = opened.read()
-        except OSError as error:
-            result.problems.append(problem(file.path, error))
-            continue
-        result.checked[file.shown] = file.settings
-        if file.named or b"mlx" in data or b"MLX" in data:
-            tasks.append(Task(file.path, file.shown, data, file.settings, fixes, cached))
     with ExitStack() as stack:
         memory = stack.enter_context(_memory()) if cached else None
-        if memory is not None:
-            tasks = [task for task in tasks if not _recall(memory, task, result)]
+        tasks = []
+        for file in files:
+            try:
+                content = memory.content(file.path, file.settings) if memory else Content.of(read(file.path))
+                task = _task(file, content, fixes, memory, result)
+            except OSError as error:
+                result.problems.append(problem(file.path, error))
+                continue
+            if task is not None:
+                tasks.append(task)
         if tasks:
             _check_all(tasks, result, memory, jobs or processors(), executor, advance)
     result.sort()
@@ -139,15 +137,32 @@ def _memory() -> Memory:
     return Memory()
 
 
-def _recall(memory: Memory, task: Task, result: Result) -> bool:
+def _task(
+    file: File, content: Content, fixes: Applicability | None, memory: Memory | None, result: Result
+) -> Task | None:
+    """What is to be done for a file; None when nothing is, for there can be no finding in it, or all are known.
+
+    Raises:
+        OSError: when the file cannot be read.
+    """
+    result.checked[file.shown] = file.settings
+    if not file.named and not content.mentions_mlx:
+        return None
+    if memory is not None and _recall(memory, file, content.digest, fixes, result):
+        return None
+    data = read(file.path) if content.data is None else content.data
+    return Task(file.path, file.shown, data, file.settings, fixes, asks_facts=memory is not None)
+
+
+def _recall(memory: Memory, file: File, text: str, fixes: Applicability | None, result: Result) -> bool:
     """Add what is known of a text to the result; False when it is not known, or fixes are to be made of it."""
-    findings = memory.recall(task)
+    findings = memory.recall(file.path, file.shown, text, file.settings)
     if findings is None:
         return False
-    if task.fixes is not None:
+    if fixes is not None:
         from mlxlint.fix import applicable
 
-        if any(applicable(finding, task.fixes is Applicability.UNSAFE) for finding in findings):
+        if any(applicable(finding, fixes is Applicability.UNSAFE) for finding in findings):
             return False
     result.findings += findings
     return True

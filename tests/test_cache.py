@@ -16,7 +16,7 @@ from conftest import HAZARD, PORTED
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlxlint import cache, run
+from mlxlint import cache, contents, run
 from mlxlint.checker import Checker, Outcome, Task
 from mlxlint.cli import cli
 from mlxlint.config import Configuration
@@ -390,6 +390,90 @@ def test_several_processes_at_once(project: Path) -> None:
     assert len(set(written)) == 1
     assert written[0][0].count("MLX101") == 11
     assert len(lint(project)) == 11
+
+
+# Files that are not read again
+
+
+@pytest.fixture
+def reads(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files read to see whether they are what they were; the project's have long been there."""
+    write(project, "plain.py", "total = 1\n")
+    monkeypatch.setattr(contents, "_SETTLED", -1)
+    names = []
+
+    def read(path: str) -> bytes:
+        names.append(Path(path).name)
+        return original(path)
+
+    original = contents.read
+    monkeypatch.setattr(contents, "read", read)
+    return names
+
+
+def test_files_that_are_what_they_were_are_not_read(project: Path, reads: list[str], checked: list[str]) -> None:
+    found = lint(project)
+    assert sorted(reads) == ["alone.py", "helper.py", "plain.py", "uses.py"]
+    reads.clear()
+    checked.clear()
+    assert lint(project) == found
+    assert (reads, checked) == ([], [])
+    write(project, "plain.py", USES)
+    assert brief(lint(project)) == [("plain.py", "MLX101"), ("uses.py", "MLX101")]
+    assert reads == ["plain.py"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no time at which an entry changed")
+def test_a_text_of_the_same_size_and_time_is_another(project: Path, reads: list[str]) -> None:
+    assert brief(lint(project)) == [("uses.py", "MLX101")]
+    helper = project / "helper.py"
+    before = helper.stat()
+    write(project, "helper.py", NUMBER.rstrip("\n").ljust(len(MASK) - 1) + "\n")
+    os.utime(helper, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = helper.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+    assert brief(lint(project)) == []
+
+
+def test_a_file_that_has_only_just_changed_is_read_again(
+    project: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "_SETTLED", 3_600_000_000_000)
+    lint(project)
+    reads.clear()
+    lint(project)
+    assert sorted(reads) == ["alone.py", "helper.py", "plain.py", "uses.py"]
+
+
+@pytest.mark.parametrize("change", ["mentions_mlx = 0", "digest = 'another'", "digest = 1", "seal = NULL"])
+def test_contents_that_are_not_as_they_were_written_are_not_believed(
+    project: Path, reads: list[str], change: str
+) -> None:
+    found = lint(project)
+    with sqlite3.connect(database(project)) as connection:
+        assert connection.execute(f"UPDATE contents SET {change}").rowcount == 4
+    connection.close()
+    reads.clear()
+    assert lint(project) == found
+    assert "uses.py" in reads
+
+
+def test_where_nothing_names_mlx_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "plain.py", "total = 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert lint(tmp_path) == []
+    assert os.listdir(tmp_path) == ["plain.py"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
+def test_what_is_behind_a_link_in_a_package_counts(package: Path) -> None:
+    """A package does not tell of what it does not list: a module that is first absent, behind a link to a folder."""
+    (package / "apart").mkdir()
+    write(package, "package/uses.py", USES.replace("from helper", "from package.linked.helper"))
+    (package / "package/linked").symlink_to(package / "apart")
+    assert brief(lint(package / "package")) == []
+    write(package, "apart/helper.py", MASK)
+    assert brief(lint(package / "package")) == [("uses.py", "MLX101")]
 
 
 # The commands

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from conftest import HAZARD, PORTED
 
 from mlxlint import cli as command_line
-from mlxlint import run
+from mlxlint import contents
 from mlxlint.cli import cli
 from mlxlint.report import FORMATS
 from mlxlint.rule import Confidence, Rule, Severity, Verification
@@ -235,7 +235,7 @@ def test_a_path_that_cannot_be_read_costs_no_other(tree: Path, monkeypatch: pyte
         return open(path, *arguments)  # type: ignore[call-overload]
 
     monkeypatch.setattr(os, "access", lambda *_: False)
-    monkeypatch.setattr(run, "open", opened, raising=False)
+    monkeypatch.setattr(contents, "open", opened, raising=False)
     result = lint("good.py", "bad.py", *CONCISE, "--no-cache")
     assert (result.exit_code, result.stderr) == (2, "mlxlint: error: good.py: Permission denied\n")
     assert result.stdout.startswith("bad.py:4:8: MLX101")

@@ -11,6 +11,7 @@ import functools
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -123,6 +124,7 @@ class Finder:
         self._top = functools.cache(_top)
         self._package_of = functools.cache(_package_of)
         self._listing = functools.cache(_listing)
+        self._survey = functools.cache(_survey)
         self._imported: dict[str, dict[str, set[str]]] = {}  # by package: who imports whom
         self._kinds: dict[str, Callable[..., Any]] = {
             "module": self._module,
@@ -131,7 +133,7 @@ class Finder:
             "importers": self._importers,
             "package": self._package,
             "port": self._port,
-            "extent": _extent,
+            "extent": lambda root, top: len(self._survey(root, root != top)[0]),
         }
 
     # Questions
@@ -214,14 +216,16 @@ class Finder:
             return False
         first = question[2].partition(".")[0]
         if first in ("", os.path.basename(root)):
-            return answer is not None and self._package_of(os.path.dirname(answer)) == package
+            if answer is None:
+                return not self._survey(root, True)[1]
+            return self._package_of(os.path.dirname(answer)) == package
         return answer is None and not any({first, first + ".py"} & set(self._listing(f)) for f in self._around(top))
 
-    def hold(self, facts: Iterable[Fact], told: Callable[[], Iterable[Fact]]) -> Answers | None:
+    def hold(self, asked: Answers, told: Callable[[], Iterable[Fact]]) -> Answers | None:
         """The answers now, when they are the same; None else. What packages tell is asked where one changed."""
         answers = {}
         unchanged = True
-        for question, answer in facts:
+        for question, answer in asked.items():
             answers[question] = self._ask(question, None)
             if answers[question] != answer:
                 if question[0] != "package":
@@ -271,7 +275,7 @@ class Finder:
         return kept
 
     def _port(self, path: str) -> list[str] | None:
-        beside = [other for other in _python_files(os.path.dirname(path), False) if other != path]
+        beside = [other for other in self._survey(os.path.dirname(path), False)[0] if other != path]
         importers, neighbours = self._texts(self._importers(path)), self._texts(beside[:MAX_NEIGHBOURS])
         sign = around("".join(text for _, text in self._texts([path])), importers, neighbours)
         return None if sign is None else list(sign)
@@ -282,9 +286,9 @@ class Finder:
 
     def _package(self, root: str, top: str) -> str:
         """A digest of what says who imports whom in a package: its files, and what modules there are beside it."""
-        whole = blake2b(digest_size=16)
-        for path in _python_files(root, root != top):
-            whole.update(f"{path}\n{self._file(path).digest}\n".encode("utf-8", "surrogateescape"))
+        files, links = self._survey(root, root != top)
+        texts = "".join(f"{path}\n{self._file(path).digest}\n" for path in files)
+        whole = blake2b(f"{texts}{links}".encode("utf-8", "surrogateescape"), digest_size=16)
         for folder in self._around(top):
             whole.update(repr(self._listing(folder)).encode("utf-8", "surrogateescape"))
         return whole.hexdigest()
@@ -296,7 +300,7 @@ class Finder:
     def _scan(self, root: str, top: str) -> dict[str, set[str]]:
         """Who imports whom below a folder, by the text of the import statements."""
         found: dict[str, set[str]] = {}
-        files = list(_python_files(root, root != top))
+        files = self._survey(root, root != top)[0]
         stems = {_stem(path) for path in files} | {os.path.basename(os.path.dirname(path)) for path in files}
         for path in files:
             file = self._file(path)
@@ -363,17 +367,19 @@ def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def _python_files(root: str, deep: bool) -> list[str]:
-    found = []
-    for folder, folders, names in os.walk(root):
-        found += [os.path.join(folder, name) for name in names if name.endswith(".py")]
-        if not deep:
-            folders.clear()
-    return sorted(found, key=lambda path: path.split(os.sep))[:MAX_PACKAGE]
-
-
-def _extent(root: str, top: str) -> int:
-    return len(_python_files(root, root != top))
+def _survey(root: str, deep: bool) -> tuple[list[str], list[str]]:
+    """The Python files below a folder, and the links to folders there, which are not followed."""
+    files: list[str] = []
+    links: list[str] = []
+    pending = [root]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as scan:
+            for entry in scan:
+                if entry.is_dir():
+                    (links if entry.is_symlink() else pending if deep else []).append(entry.path)
+                elif entry.name.endswith(".py"):
+                    files.append(entry.path)
+    return sorted(files, key=lambda path: path.split(os.sep))[:MAX_PACKAGE], sorted(links)
 
 
 def _listing(folder: str) -> list[str]:

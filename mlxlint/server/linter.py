@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mlxlint.checker import Checker, Outcome, Task, uncollected
+from mlxlint.model.finder import digest
 from mlxlint.server.disk import Disk
 from mlxlint.server.syntaxes import Syntaxes
 
@@ -133,7 +134,9 @@ def check_saved(tasks: list[Task]) -> list[Outcome]:
 
 
 def _recalled(memory: Memory, task: Task) -> Outcome | None:
-    findings = memory.recall(task)
+    if task.path is None:
+        return None
+    findings = memory.recall(task.path, task.shown, digest(task.data), task.settings)
     return None if findings is None else Outcome(findings)
 
 

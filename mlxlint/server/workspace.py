@@ -6,13 +6,13 @@ import asyncio
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
 from lsprotocol import types
 from pygls.uris import from_fs_path
 
 from mlxlint.checker import Outcome, Task, finding_at_row
 from mlxlint.config import ConfigError
+from mlxlint.contents import mentions_mlx, read
 from mlxlint.files import File, collect
 from mlxlint.notebook import SUFFIX
 from mlxlint.rule import Finding
@@ -101,10 +101,10 @@ def _tasks(server: Server) -> list[Task]:
     for folder in server.folders:
         for file in _files(folder):
             try:
-                data = Path(file.path).read_bytes()
+                data = read(file.path)
             except OSError:
                 continue
-            if b"mlx" in data or b"MLX" in data:
+            if mentions_mlx(data):
                 tasks[file.path] = Task(file.path, file.path, data, file.settings, asks_facts=True)
     return list(tasks.values())
 

@@ -1,6 +1,6 @@
 """Lint files and folders; where a Python with MLX is found, run the reproduction of each finding.
 
-    python scripts/check.py PATH... [options of `mlxlint check`]
+python scripts/check.py PATH... [options of `mlxlint check`]
 """
 
 from __future__ import annotations
