@@ -4,25 +4,31 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model.values import Value, constant
-from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs
+from mlxlint.rule import Applicability, Evidence, Fixable, Kind, NodeFix, Rule, Severity, agrees, differs, shown
 from mlxlint.rules._shared import with_keyword
 
 from ._layouts import operand
 from ._losses import loss_name, produced_by
 
+_PRODUCERS = {
+    "binary_cross_entropy": ("sigmoid", "Sigmoid", "softmax", "Softmax"),
+    "cross_entropy": ("softmax", "Softmax"),
+}
 _SHAPING = frozenset({"squeeze", "reshape", "flatten", "astype", "expand_dims"})
 
 
 class ProbabilitiesAsLogits(Rule):
-    """`binary_cross_entropy` is given probabilities, and takes them for logits
+    """A cross entropy is given probabilities, and takes them for logits
 
     ## What it does
     Finds `nn.losses.binary_cross_entropy` without `with_logits=False` whose input is the result of a sigmoid or
-    softmax.
+    softmax, and `nn.losses.cross_entropy` whose input is the result of a softmax.
 
     ## PyTorch and MLX
     `F.binary_cross_entropy` takes probabilities, and `F.binary_cross_entropy_with_logits` logits. MLX has one function
     for both, and it takes logits unless `with_logits=False` is given. With probabilities it trains, on another loss.
+    `cross_entropy` takes logits in both. Given probabilities, which lie between 0 and 1, it stays above zero however
+    good they are, and its gradients hardly tell right from wrong.
 
     ## Example
     ```python
@@ -42,10 +48,10 @@ class ProbabilitiesAsLogits(Rule):
     loss = nn.losses.binary_cross_entropy(scores, clicks)
     ```
 
-    Or keep the probabilities and pass `with_logits=False`.
+    Or keep the probabilities and pass `with_logits=False`. For `cross_entropy` leave the softmax to the loss.
 
     ## Fix safety
-    The fix adds `with_logits=False`. It changes the loss, and is unsafe.
+    The fix adds `with_logits=False` to `binary_cross_entropy`. It changes the loss, and is unsafe.
 
     ## References
     - [binary_cross_entropy](https://ml-explore.github.io/mlx/build/html/python/nn/_autosummary_functions/mlx.nn.losses.binary_cross_entropy.html)
@@ -55,37 +61,42 @@ class ProbabilitiesAsLogits(Rule):
     kind = Kind.SILENT
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
-    calls = frozenset({"binary_cross_entropy"})
-    message = (
-        "`{inputs}` holds probabilities, and `nn.losses.binary_cross_entropy` takes them for logits without "
-        "`with_logits=False`"
-    )
+    calls = frozenset(_PRODUCERS)
+    message = "`{inputs}` holds probabilities, and `nn.losses.{loss}` takes them for logits{unless}"
 
     def visit_Call(self, node: cst.Call, context: Context) -> None:
-        if loss_name(node, context, "binary_cross_entropy") is None:
+        loss = loss_name(node, context, *_PRODUCERS)
+        inputs = context.argument(node, 0, "inputs", "logits")
+        if loss is None or inputs is None or not produced_by(_unshaped(inputs, context), *_PRODUCERS[loss]):
             return
-        inputs, stated = context.argument(node, 0, "inputs"), context.argument(node, 3, "with_logits")
-        if inputs is None or not produced_by(_unshaped(inputs, context), "sigmoid", "Sigmoid", "softmax", "Softmax"):
-            return
-        if stated is None or constant(context.value(stated), bool) is True:
-            fix = None
+        fix, unless = None, ""
+        if loss == "binary_cross_entropy":
+            stated = context.argument(node, 3, "with_logits")
+            if stated is not None and constant(context.value(stated), bool) is not True:
+                return
+            unless = " without `with_logits=False`"
             if stated is None:
-                fix = NodeFix(
-                    "Add `with_logits=False`",
-                    [with_keyword(node, "with_logits=False", context)],
-                    Applicability.UNSAFE,
-                )
-            context.report(self, node, because=[inputs], fix=fix, inputs=context.brief(inputs))
+                edits = [with_keyword(node, "with_logits=False", context)]
+                fix = NodeFix("Add `with_logits=False`", edits, Applicability.UNSAFE)
+        context.report(
+            self, node, because=[inputs], fix=fix, repro={"loss": loss},
+            inputs=context.brief(inputs), loss=loss, unless=unless,
+        )  # fmt: skip
 
     @staticmethod
-    def repro() -> Evidence:
+    def repro(loss: str = "binary_cross_entropy") -> Evidence:
         import mlx.core as mx
         import mlx.nn as nn
 
         p, y = mx.array([0.2, 0.9]), mx.array([0.0, 1.0])
+        compute = getattr(nn.losses, loss)
+        if loss == "cross_entropy":
+            logits, label = mx.array([[-9.0, 9.0]]), mx.array([1])
+            of_shares = compute(mx.softmax(logits, axis=-1), label).item()
+            hazard = shown(of_shares > 0.3, f"{of_shares:.4f} for a prediction that is certain and right")
+            return Evidence(hazard, agrees(compute(logits, label), 0.0))
         expected = -(y * mx.log(p) + (1 - y) * mx.log(1 - p)).mean()
-        loss = nn.losses.binary_cross_entropy
-        return Evidence(differs(loss(p, y), expected), agrees(loss(p, y, with_logits=False), expected))
+        return Evidence(differs(compute(p, y), expected), agrees(compute(p, y, with_logits=False), expected))
 
 
 def _unshaped(node: cst.BaseExpression, context: Context) -> Value:
