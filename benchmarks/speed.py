@@ -199,7 +199,7 @@ def growth(package: Path) -> list[Point]:
                 for file in copied.rglob("*.py"):  # no two texts alike: a text is parsed once
                     file.write_bytes(file.read_bytes() + b"\n# %d\n" % made)
                 made += 1
-            usage = run([*CHECK, "--no-cache", folder])
+            usage = run([*CHECK, "--no-cache", folder], folder=folder)
             points.append(Point(lines * copies, usage.seconds, usage.bytes))
             print(f"{points[-1].lines:>10} lines {usage.seconds:>8.1f} s {usage.bytes / MEGABYTE:>6.0f} MB", flush=True)
     return points

@@ -17,6 +17,7 @@ from mlxlint.model.values import (
     Array,
     Class,
     Const,
+    Dict,
     Either,
     Foreign,
     Function,
@@ -197,13 +198,13 @@ class Calls(Machine):
             value = self.call(inner, args, node)
             if value is UNKNOWN:
                 value = Array(confidence=LIKELY)
-            return Sequence("tuple", (value, Tree("gradients", node=node)), node=node)
+            return Sequence("tuple", (value, _gradients(transform, args, node)), node=node)
         if transform == "mlx.core.grad":
             self.call(inner, args, node)
             first = args.get(0)
             if isinstance(first, Array) and not partial.args and not partial.keywords:  # no `argnums`
                 return Array(first.dtype, first.shape)
-            return Tree("gradients", node=node)
+            return _gradients(transform, args, node)
         if transform == "mlx.core.vmap":
             result = self.call(inner, Arguments(tuple(foreign.iterate(a) for a in args.positional), {}))
             array = as_array(result)
@@ -354,6 +355,12 @@ class Calls(Machine):
             self.frame.env[target.value] = value
         elif isinstance(target, cst.Attribute):
             self.store_attribute(target, value)
+
+
+def _gradients(transform: str, args: Arguments, node: cst.CSTNode | None) -> Tree:
+    """The gradients with respect to a module, or to what is given first, which may be a single array."""
+    known = transform.startswith("mlx.nn.") or isinstance(args.get(0), (Tree, Dict))
+    return Tree("gradients", CERTAIN if known else LIKELY, node)
 
 
 def _returned(name: str) -> Value:

@@ -149,9 +149,13 @@ def drawn(name: str, args: Arguments) -> Value:
     if name not in _SIZE_AT:
         return Foreign(NDARRAY)
     size = args.get(_SIZE_AT[name], "size", default=NONE)
+    if isinstance(size, Const) and size.value is None:
+        if name == "choice" or not all(scalar_type(value) for value in args.positional):
+            return UNKNOWN  # one of what is chosen from; as many as there are limits
+        return Scalar("int" if name in _INTEGER_DRAWS else "float")
     stated = args.has(None, "dtype") or name == "choice"
     dtype = None if stated else "int64" if name in _INTEGER_DRAWS else "float64"
-    return Foreign(NDARRAY, dtype, shapes.of_values(size) if not isinstance(size, Const) or size.value else None)
+    return Foreign(NDARRAY, dtype, shapes.of_values(size))
 
 
 _UFUNCS = frozenset(

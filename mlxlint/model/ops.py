@@ -695,7 +695,7 @@ def method(receiver: Array, name: str, args: Arguments) -> Value:
         return Array(receiver.dtype, receiver.shape, receiver.layout, confidence=receiver.confidence)
     found = OPERATIONS.get(name)
     if found is None or name in TENSOR_METHODS:
-        return _tensor_method(receiver, name)
+        return _tensor_method(receiver, name, args)
     return found(name, args.after(receiver))
 
 
@@ -717,15 +717,19 @@ TENSOR_METHODS = (
             unsqueeze permute expand expand_as gather index_select masked_select scatter scatter_add index_add
             repeat repeat_interleave flip roll t to type type_as pow mul div sub add matmul mm bmm softmax
             sigmoid tanh view_as reshape_as tril triu eq ne lt le gt ge logical_and logical_or logical_not
-            where clip
+            where clip chunk unbind
             """.split()
     )
 )
 
 
-def _tensor_method(receiver: Array, name: str) -> Value:
+def _tensor_method(receiver: Array, name: str, args: Arguments) -> Value:
     if name not in TENSOR_METHODS:
         return UNKNOWN
+    if name in ("chunk", "unbind"):
+        count = constant(args.get(0, "chunks"), int) if name == "chunk" else None
+        piece = Array(receiver.dtype, confidence=receiver.confidence)
+        return Sequence("tuple", (piece,) * count if count is not None and 0 < count <= 64 else None, piece)
     shape = receiver.shape if name in _CASTS or name in _KEEPING else None
     dtype = _CASTS.get(name, receiver.dtype if name in _KEEPING else None)
     return Array(dtype, shape, confidence=receiver.confidence)

@@ -4,9 +4,10 @@ import libcst as cst
 
 from mlxlint.context import Context
 from mlxlint.model import api
-from mlxlint.model.values import Instance, Name, Value, members
+from mlxlint.model.values import UNKNOWN, Instance, Name, Value, members
 from mlxlint.rule import (
     Applicability,
+    Confidence,
     Evidence,
     Fixable,
     Kind,
@@ -17,8 +18,11 @@ from mlxlint.rule import (
     Severity,
     raises,
 )
+from mlxlint.rules._shared import is_mlx_alone
 from mlxlint.rules.api import _names, _proof
 from mlxlint.rules.api._guards import is_guarded
+
+_OF_MODULES_ALONE = frozenset({"named_parameters", "named_buffers"})
 
 
 class TorchModuleMethod(Rule):
@@ -65,23 +69,30 @@ class TorchModuleMethod(Rule):
     severity = Severity.ERROR
     fixable = Fixable.SOMETIMES
     message = "MLX's {kind} have no `{name}`: {instead}"
-    attributes = frozenset({"Instance.*"})
+    attributes = frozenset({"Instance.*"}) | _OF_MODULES_ALONE
 
     def visit_Attribute(self, node: cst.Attribute, context: Context) -> None:
-        value = context.value(node)
-        if not isinstance(value, Name) or value.receiver is None:
-            return
-        section, name = _section(value.receiver), node.attr.value
+        value, name = context.value(node), node.attr.value
+        if value is UNKNOWN and name in _OF_MODULES_ALONE and is_mlx_alone(context):
+            self._report(node, "module", Confidence.LIKELY, context)
+        elif isinstance(value, Name) and value.receiver is not None:
+            self._check(node, value.receiver, context)
+
+    def _check(self, node: cst.Attribute, receiver: Value, context: Context) -> None:
+        section, name = _section(receiver), node.attr.value
         if section is None or (section == "module" and name in api.members("mlx.nn.Module", context.target_mlx.newest)):
             return
+        if section == "optimizer" or name not in _set_in(receiver):
+            self._report(node, section, None, context)
+
+    def _report(self, node: cst.Attribute, section: str, confidence: Confidence | None, context: Context) -> None:
+        name = node.attr.value
         entry = _names.section(section).get(name)
         if entry is None or is_guarded(node, name, context):
             return
-        if section == "module" and name in _set_in(value.receiver):
-            return
         rewrite = _names.rewrite(entry, node, node.value, context)
         context.report(
-            self, node.attr, because=[node.value], kind=f"{section}s", name=name,
+            self, node.attr, because=[node.value], confidence=confidence, kind=f"{section}s", name=name,
             instead=_names.instead(entry, rewrite, context), fix=_fix(rewrite, node.value, context),
             repro={"section": section, "name": name},
         )  # fmt: skip

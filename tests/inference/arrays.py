@@ -73,6 +73,8 @@ pixels.transpose(0, 3, 1, 2)  #: float32 array (1, 3, 8, 9) channels_first
 pixels.moveaxis(-1, 1)  #: float32 array (1, 3, 8, 9) channels_first
 
 # sequences of arrays
+x.chunk(2, dim=0)  #: tuple[float32 array, float32 array]
+x.unbind(0)  #: tuple[float32 array...]
 mx.split(x, 2)  #: list[float32 array (?, 3), float32 array (?, 3)]
 q, k = mx.split(x, 2, axis=1)
 k  #: float32 array (2, ?)
