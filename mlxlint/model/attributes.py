@@ -11,6 +11,7 @@ from mlxlint.model.machine import Machine, produced, refine
 from mlxlint.model.narrowing import type_name
 from mlxlint.model.values import (
     CERTAIN,
+    LIKELY,
     UNKNOWN,
     Array,
     Class,
@@ -30,6 +31,9 @@ from mlxlint.model.values import (
     join_all,
 )
 
+# What has a shape is an array of some kind, and shapes are numbers in all frameworks.
+_SHAPE = Sequence("tuple", None, Scalar("int", LIKELY), LIKELY)
+
 
 class Attributes(Machine):
     """What ``base.name`` is."""
@@ -37,7 +41,7 @@ class Attributes(Machine):
     def attribute(self, base: Value, name: str, node: cst.CSTNode | None) -> Value:
         """The value of ``base.name``."""
         if base is UNKNOWN:
-            return UNKNOWN
+            return _SHAPE if name == "shape" else UNKNOWN
         if type(base) is Instance:  # by far the most frequent
             return self._instance_attribute(base, name, node)
         if isinstance(base, Module):

@@ -119,3 +119,9 @@ def reordered(order: list[int], x: mx.array):
     mx.transpose(mx.zeros((2, 3)), axes=axes)  #: float32 array (?, ?)
     mx.transpose(mx.zeros((2, 3)), axes=(1, 0))  #: float32 array (3, 2)
     return mx.transpose(mx.zeros((2, 3)))  #: float32 array (3, 2)
+
+
+def sized(given):
+    given.shape  #: tuple[int...]
+    given.shape[0]  #: int
+    given.size  #: unknown
